@@ -1,0 +1,218 @@
+"""Every setting, its unit, its default, and the named presets."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+DEFAULT_MINUTES = 4.5
+"""How long a run trains when neither `steps` nor `max_minutes` is given (minutes)."""
+
+Config = TypeVar("Config")
+
+
+def suggest(word: str, known: Sequence[str]) -> str:
+    """Return " Did you mean 'X'?" for the known word nearest to `word`, or nothing."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def from_dict(cls: type[Config], values: dict[str, Any]) -> Config:
+    """Build the dataclass `cls` from a dictionary.
+
+    Raises ValueError for a key that `cls` does not have, with the nearest one it has.
+    """
+    known = [field.name for field in fields(cls)]  # pyright: ignore[reportArgumentType]
+    for key in values:
+        if key not in known:
+            raise ValueError(
+                f"{cls.__name__} has no setting {key!r}.{suggest(key, known)} It has: {', '.join(known)}"
+            )
+    return cls(**values)
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise ValueError with `message` unless `condition` holds."""
+    if not condition:
+        raise ValueError(message)
+
+
+@dataclass(frozen=True)
+class BertConfig:
+    """The shape of a BERT and how its weights start (Devlin et al. 2019, section 3)."""
+
+    vocab_size: int = 8192
+    """V, pieces in the vocabulary."""
+    layers: int = 2
+    """L, transformer blocks."""
+    width: int = 128
+    """D, width of the hidden states."""
+    heads: int = 2
+    """H, attention heads; each is D / H wide."""
+    feedforward: int = 512
+    """F, width inside the feed-forward block."""
+    max_positions: int = 512
+    """Longest sequence, in tokens."""
+    segments: int = 2
+    """Segment kinds: sentence A and sentence B."""
+    activation: Literal["gelu", "gelu_tanh", "relu"] = "gelu"
+    """What stands between the two feed-forward layers."""
+    dropout: float = 0.1
+    """Share of hidden units left out in training, between 0 and 1."""
+    attention_dropout: float = 0.1
+    """Share of attention weights left out in training, between 0 and 1."""
+    norm_eps: float = 1e-12
+    """Epsilon under the root of the layer norm."""
+    init_std: float = 0.02
+    """Standard deviation of the weights at the start."""
+    position_init: Literal["normal", "sinusoidal"] = "normal"
+    """How the learned positions start: noise as in the paper, or the sinusoids of Vaswani et al. 2017."""
+    pad_id: int = 0
+    """Token id of padding."""
+
+    def __post_init__(self) -> None:
+        for name in ("vocab_size", "layers", "width", "heads", "feedforward", "max_positions", "segments"):
+            require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
+        require(
+            self.width % self.heads == 0,
+            f"width must be a multiple of heads, got width {self.width} and heads {self.heads}",
+        )
+        for name in ("dropout", "attention_dropout"):
+            require(0 <= getattr(self, name) < 1, f"{name} must be in [0, 1), got {getattr(self, name)}")
+        require(
+            0 <= self.pad_id < self.vocab_size,
+            f"pad_id must be in [0, {self.vocab_size}), got {self.pad_id}",
+        )
+
+
+PRESETS: dict[str, dict[str, int]] = {
+    "bert-tiny": {"layers": 2, "width": 128, "heads": 2, "feedforward": 512},
+    "bert-mini": {"layers": 4, "width": 256, "heads": 4, "feedforward": 1024},
+    "bert-small": {"layers": 4, "width": 512, "heads": 8, "feedforward": 2048},
+    "bert-medium": {"layers": 8, "width": 512, "heads": 8, "feedforward": 2048},
+    "bert-base": {"layers": 12, "width": 768, "heads": 12, "feedforward": 3072},
+    "bert-large": {"layers": 24, "width": 1024, "heads": 16, "feedforward": 4096},
+}
+"""Sizes of the published BERTs (Devlin et al. 2019; Turc et al. 2019 for the small ones)."""
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """What `minibert pretrain` does."""
+
+    corpus: tuple[str, ...] = ("sotu",)
+    """Data cards (see `minibert data list`) or text files with blank lines between documents."""
+    out: Path | None = None
+    """The run folder to write; runs/PRESET if not given."""
+    from_folder: Path | None = None
+    """Go on from the weights and the tokenizer in this folder."""
+    resume: Literal["auto"] | None = None
+    """`auto`: go on from the newest good checkpoint in the run folder, if there is one."""
+
+    steps: int | None = None
+    """Optimiser steps to take."""
+    max_minutes: float | None = None
+    """Stop after this many minutes of training; the schedule then runs over time."""
+    batch_size: int = 32
+    """B, sequences in a batch."""
+    seq_len: int = 64
+    """T, tokens in a sequence."""
+
+    layers: int | None = None
+    """Blocks, in place of the preset's."""
+    width: int | None = None
+    """Width of the hidden states, in place of the preset's; heads are then 64 wide unless given."""
+    heads: int | None = None
+    """Attention heads, in place of the preset's."""
+    vocab_size: int = 8192
+    """Pieces in the vocabulary that is learned from the corpus."""
+    dropout: float = 0.0
+    """Share of hidden units and of attention weights left out in training."""
+    position_init: Literal["normal", "sinusoidal"] = "sinusoidal"
+    """How the learned positions start."""
+
+    objective: Literal["mlm+nsp", "mlm"] = "mlm+nsp"
+    """Masked words and next sentences, or masked words alone."""
+    mask_rate: float = 0.15
+    """Share of the tokens to predict, between 0 and 1."""
+    whole_words: bool = False
+    """Mask all pieces of a word together."""
+
+    optimizer: Literal["muon", "adamw"] = "muon"
+    """`muon`: Muon for the matrices inside the blocks and AdamW for the rest; `adamw`: AdamW for all."""
+    lr: float | None = None
+    """Peak learning rate of AdamW; 3e-3 beside Muon, 1e-3 alone if not given."""
+    matrix_lr: float = 0.02
+    """Peak learning rate of Muon."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay, on everything but biases and norms."""
+    schedule: Literal["linear", "cosine"] = "linear"
+    """How the learning rate falls to zero after the warmup."""
+    warmup: float = 0.05
+    """Share of the run in which the learning rate rises."""
+    clip: float = 1.0
+    """Largest global norm of the gradient."""
+
+    seed: int = 0
+    """Decides the first weights, the order of the examples, the masks and the dropout."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to train; `auto` takes cuda, then mps, then the CPU."""
+    checkpoint_every: int = 500
+    """Steps between two checkpoints."""
+    log_every: int = 20
+    """Steps between two lines in metrics.jsonl."""
+    evaluate_every: int = 250
+    """Steps between two looks at the held-out text."""
+
+    def __post_init__(self) -> None:
+        for name in (
+            "steps",
+            "batch_size",
+            "layers",
+            "width",
+            "heads",
+            "checkpoint_every",
+            "log_every",
+            "evaluate_every",
+        ):
+            value = getattr(self, name)
+            require(value is None or value >= 1, f"{name} must be at least 1, got {value}")
+        require(self.seed >= 0, f"seed must be at least 0, got {self.seed}")
+        require(self.seq_len >= 8, f"seq_len must be at least 8, got {self.seq_len}")
+        require(
+            self.max_minutes is None or self.max_minutes > 0,
+            f"max_minutes must be above 0, got {self.max_minutes}",
+        )
+        require(0 < self.mask_rate < 1, f"mask_rate must be between 0 and 1, got {self.mask_rate}")
+        require(0 <= self.warmup <= 1, f"warmup must be in [0, 1], got {self.warmup}")
+        require(self.vocab_size >= 32, f"vocab_size must be at least 32, got {self.vocab_size}")
+        for name in ("lr", "matrix_lr", "clip"):
+            value = getattr(self, name)
+            require(value is None or value > 0, f"{name} must be above 0, got {value}")
+
+
+def model_config(preset: str, run: PretrainConfig) -> BertConfig:
+    """Return the model of a preset with the sizes that `run` overrides.
+
+    Raises ValueError for an unknown preset, or sizes that do not fit together.
+    """
+    if preset not in PRESETS:
+        raise ValueError(
+            f"no preset {preset!r}.{suggest(preset, list(PRESETS))} Presets: {', '.join(PRESETS)}"
+        )
+    sizes = dict(PRESETS[preset])
+    if run.layers is not None:
+        sizes["layers"] = run.layers
+    if run.width is not None:
+        sizes |= {"width": run.width, "heads": max(1, run.width // 64), "feedforward": 4 * run.width}
+    if run.heads is not None:
+        sizes["heads"] = run.heads
+    return BertConfig(
+        **sizes,
+        vocab_size=run.vocab_size,
+        max_positions=max(512, run.seq_len),
+        dropout=run.dropout,
+        attention_dropout=run.dropout,
+        position_init=run.position_init,
+    )
