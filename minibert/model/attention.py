@@ -1,0 +1,58 @@
+"""Scaled dot-product attention: each query takes a mean of the values, weighted by how it fits the keys."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def scaled_dot_product(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, dropout: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """Attend, written out, and return the weights too.
+
+    weights = softmax(query key^T / sqrt K) over the keys; out = weights value.
+    Vaswani et al. 2017, eq. 1. query (B, H, T, K); key and value (B, H, S, K);
+    mask bool, True = may attend, broadcastable to (B, H, T, S); dropout: share of weights left out.
+    Returns out (B, H, T, K) and weights (B, H, T, S). A query that may attend to nothing gets zeros.
+    Raises ValueError when the mask is not boolean or does not fit.
+    """
+    check_mask(query, key, mask)
+    K = query.shape[-1]
+    scores = query @ key.transpose(-2, -1) / math.sqrt(K)  # (B, H, T, S)
+    if mask is None:
+        weights = torch.softmax(scores, dim=-1)
+    else:
+        # The lowest finite number, not -inf: a row with every score at -inf would be 0 / 0.
+        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+        weights = torch.softmax(scores, dim=-1).masked_fill(~mask, 0)
+
+    weights = F.dropout(weights, dropout)
+    return weights @ value, weights
+
+
+def attention(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, dropout: float = 0.0
+) -> Tensor:
+    """Attend with torch's fused kernel: the same numbers as `scaled_dot_product`, without the weights.
+
+    query (B, H, T, K); key and value (B, H, S, K); mask bool, True = may attend, broadcastable to
+    (B, H, T, S). Returns (B, H, T, K); zeros for a query that may attend to nothing.
+    Raises ValueError when the mask is not boolean or does not fit.
+    """
+    check_mask(query, key, mask)
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
+
+
+def check_mask(query: Tensor, key: Tensor, mask: Tensor | None) -> None:
+    """Raise ValueError unless mask is boolean and broadcastable to (B, H, T, S)."""
+    if mask is None:
+        return
+    full = (*query.shape[:-1], key.shape[-2])  # (B, H, T, S)
+    fits = mask.ndim <= 4 and all(m in (1, n) for m, n in zip(mask.shape[::-1], full[::-1], strict=False))
+    if mask.dtype != torch.bool or not fits:
+        raise ValueError(
+            f"mask must be boolean (True = may attend) and broadcastable to (B, H, T, S) = {full}, "
+            f"got {mask.dtype} of shape {tuple(mask.shape)}"
+        )
