@@ -8,8 +8,9 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from io import TextIOWrapper
 from pathlib import Path
-from types import NoneType, UnionType
+from types import NoneType
 from typing import Annotated, Any, Protocol, get_args
 
 import tyro
@@ -42,7 +43,7 @@ examples:
 options:
   -h, --help            this text; `minibert COMMAND --help` tells a command's flags
   --version             the version
-  --debug               with any command: on an error, show where it arose
+  --debug               with any command: show where an error arose
 """
 
 Words = list[str]
@@ -196,7 +197,7 @@ registry = ConstructorRegistry()
 def optional_shows_as_its_type(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
     """Show `X | None` as X: None is said by leaving the flag out."""
     kinds = [kind for kind in get_args(info.type) if kind is not NoneType]
-    if not isinstance(info.type, UnionType) or len(kinds) != 1:
+    if NoneType not in get_args(info.type) or len(kinds) != 1:
         return None
     spec = ConstructorRegistry.get_primitive_spec(PrimitiveTypeInfo.make(kinds[0], info.markers))
     assert isinstance(spec, PrimitiveConstructorSpec)
@@ -339,6 +340,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[:1] == ["--version"]:
         print(f"minibert {__version__}")
         return 0
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a piece that the terminal cannot show is no reason to stop
     try:
         parse(words)()
         sys.stdout.flush()

@@ -1,0 +1,382 @@
+"""The command line: what it takes, what it hands to the recipes, what it says, and how it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minibert import __version__, cli
+from minibert.cli import Fill, Pretrain, UsageError, main, parse
+from minibert.config import PRESETS, PretrainConfig
+
+ROOT = Path(__file__).parent.parent
+
+
+def pretrain_command(*words: str) -> Pretrain:
+    command = parse(["pretrain", *words])
+    assert isinstance(command, Pretrain)
+    return command
+
+
+@pytest.fixture
+def recipe(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, Any], None]:
+    """Put a function in the place of a recipe: recipe("minibert.recipes.fill", "fill", function)."""
+
+    def put(module: str, name: str, function: Any) -> None:
+        stand_in = types.ModuleType(module)
+        setattr(stand_in, name, function)
+        monkeypatch.setitem(sys.modules, module, stand_in)
+
+    return put
+
+
+def child(*words: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m minibert WORDS` from the checkout, without installing."""
+    environment = os.environ | {"COLUMNS": "80"} | extra
+    command = [sys.executable, "-m", "minibert", *words]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+# What is parsed.
+
+
+def test_pretrain_with_nothing_is_bert_tiny_on_sotu() -> None:
+    command = pretrain_command()
+    assert command.preset == "bert-tiny"
+    assert command.corpus == ("sotu",)
+    assert {name: getattr(command, name) for name in vars(PretrainConfig())} == vars(PretrainConfig())
+
+
+def test_every_flag_of_the_issue_reaches_its_setting() -> None:
+    line = (
+        "bert-mini --corpus a.txt b.txt --out there --steps 7 --max-minutes 1.5 --batch-size 4 --seq-len 32 "
+        "--lr 3e-4 --seed 5 --device cpu --checkpoint-every 2 --resume auto --layers 3 --width 64 --heads 4 "
+        "--vocab-size 100 --from weights --objective mlm --whole-words"
+    )
+    command = pretrain_command(*line.split())
+    assert command.preset == "bert-mini"
+    assert command.corpus == ("a.txt", "b.txt")
+    assert (command.out, command.from_folder) == (Path("there"), Path("weights"))
+    assert (command.steps, command.max_minutes, command.batch_size, command.seq_len) == (7, 1.5, 4, 32)
+    assert (command.lr, command.seed, command.device) == (3e-4, 5, "cpu")
+    assert (command.checkpoint_every, command.resume) == (2, "auto")
+    assert (command.layers, command.width, command.heads, command.vocab_size) == (3, 64, 4, 100)
+    assert (command.objective, command.whole_words) == ("mlm", True)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "bert-mini --corpus sotu a.txt --steps 3",
+        "--corpus sotu a.txt bert-mini --steps 3",
+        "--steps 3 --corpus sotu a.txt bert-mini",
+        "--corpus bert-mini sotu a.txt --steps 3",
+        "--steps 3 bert-mini --corpus sotu a.txt",
+    ],
+)
+def test_the_preset_may_stand_anywhere(line: str) -> None:
+    command = pretrain_command(*line.split())
+    assert (command.preset, command.corpus, command.steps) == ("bert-mini", ("sotu", "a.txt"), 3)
+
+
+def test_a_preset_after_a_switch_is_the_preset_and_after_a_flag_with_a_value_is_the_value() -> None:
+    assert pretrain_command("--whole-words", "bert-mini").preset == "bert-mini"
+    command = pretrain_command("--out", "bert-mini", "--from", "bert-base")
+    assert command.preset == "bert-tiny"
+    assert (command.out, command.from_folder) == (Path("bert-mini"), Path("bert-base"))
+
+
+def test_a_corpus_file_with_the_name_of_a_preset_stays_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bert-mini").write_text("A text.")
+    command = pretrain_command("--corpus", "sotu", "bert-mini")
+    assert (command.preset, command.corpus) == ("bert-tiny", ("sotu", "bert-mini"))
+
+
+def test_the_recipe_gets_the_preset_the_settings_and_the_command_line(
+    recipe: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    got: list[Any] = []
+
+    def pretrain(preset: str, config: PretrainConfig, command: str = "") -> Path:
+        got.extend([preset, config, command])
+        return Path("runs/mine")
+
+    recipe("minibert.recipes.pretrain", "pretrain", pretrain)
+    assert main(["pretrain", "--corpus", "my file.txt", "bert-mini", "--steps", "3"]) == 0
+    assert got[0] == "bert-mini"
+    assert got[1] == PretrainConfig(corpus=("my file.txt",), steps=3)
+    assert type(got[1]) is PretrainConfig
+    assert got[2] == "minibert pretrain --corpus 'my file.txt' bert-mini --steps 3"
+    assert "runs/mine" in capsys.readouterr().out
+
+
+# What is refused, and what is suggested.
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("pretrian", "Did you mean 'pretrain'?"),
+        ("data lst", "Did you mean 'list'?"),
+        ("data", "list, show, get"),
+        ("--versoin", "Did you mean '--version'?"),
+        ("bert-mini", "minibert pretrain bert-mini"),
+        ("pretrain bert-mni", "Did you mean 'bert-mini'?"),
+        ("pretrain --corpus sotu bert-mni", "Did you mean 'bert-mini'?"),
+        ("pretrain --corpus", "--corpus needs"),
+    ],
+)
+def test_a_wrong_word_gets_a_suggestion_and_exit_code_2(
+    line: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(line.split()) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert captured.out == ""
+    with pytest.raises(UsageError):
+        parse(line.split())
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("pretrain --stesp 3", "--steps"),
+        ("pretrain --steps many", "--steps"),
+        ("pretrain --resume always", "auto"),
+        ("pretrain --seq-len 2", "seq_len must be at least 8, got 2"),
+        ("pretrain bert-mini bert-tiny", "bert-tiny"),
+        ("fill runs/x", "TEXT"),
+        ("fill runs/x nothing", "no [MASK]"),
+        ("fill runs/x [MASK] --top 0", "--top must be at least 1"),
+        ("report", "RUN"),
+        ("data show", "NAME"),
+    ],
+)
+def test_a_wrong_flag_or_value_is_explained_with_exit_code_2(
+    line: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(line.split())
+    assert end.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_text_file_in_the_preset_place_is_pointed_to_corpus(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    book = tmp_path / "book.txt"
+    book.write_text("A text.")
+    assert main(["pretrain", str(book)]) == 2
+    assert f"minibert pretrain --corpus {book}" in capsys.readouterr().err
+
+
+def test_an_unknown_data_set_fails_with_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "show", "soto"]) == 1
+    assert "Did you mean 'sotu'?" in capsys.readouterr().err
+
+
+# How a command ends.
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("the corpus is empty"), "minibert: the corpus is empty\n"),
+        (PermissionError(13, "Permission denied", "runs/x"), "minibert: runs/x: Permission denied\n"),
+        (OSError(28, "No space left on device"), "minibert: No space left on device\n"),
+        (RuntimeError("odd"), "minibert: RuntimeError: odd (add --debug to see where this arose)\n"),
+    ],
+)
+def test_an_error_is_one_line_and_exit_code_1_and_a_traceback_only_with_debug(
+    error: Exception, said: str, recipe: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def pretrain(preset: str, config: PretrainConfig, command: str = "") -> Path:
+        raise error
+
+    recipe("minibert.recipes.pretrain", "pretrain", pretrain)
+    assert main(["pretrain"]) == 1
+    assert capsys.readouterr().err == said
+    with pytest.raises(type(error)):
+        main(["pretrain", "--debug"])
+
+
+def test_an_interrupt_is_exit_code_130_and_says_how_to_go_on(
+    recipe: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def pretrain(preset: str, config: PretrainConfig, command: str = "") -> Path:
+        raise KeyboardInterrupt
+
+    recipe("minibert.recipes.pretrain", "pretrain", pretrain)
+    expected = "minibert: stopped; to go on: minibert pretrain --out 'my run' --resume auto\n"
+    for words in (["--out", "my run"], ["--out", "my run", "--resume", "auto"]):
+        assert main(["pretrain", *words]) == 130
+        assert capsys.readouterr().err == expected
+
+
+def test_a_reader_who_leaves_early_is_met_with_silence() -> None:
+    command = [sys.executable, "-m", "minibert", "data", "show", "sotu"]
+    read, write = os.pipe()
+    os.close(read)
+    process = subprocess.run(command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert process.returncode == 128 + signal.SIGPIPE
+    assert process.stderr == b""
+
+
+# What is printed.
+
+
+def test_fill_prints_a_table_of_pieces_and_bars_for_each_mask(
+    recipe: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    asked: list[Any] = []
+
+    def fill(run: Path, text: str, top: int) -> list[list[tuple[str, float]]]:
+        asked.extend([run, text, top])
+        return [[("state", 0.5), ("##s", 0.25)], [("nation", 1.0), ("é", 0.0)]]
+
+    recipe("minibert.recipes.fill", "fill", fill)
+    assert main(["fill", "runs/x", "The [MASK] of the [MASK]", "--top", "2"]) == 0
+    assert asked == [Path("runs/x"), "The [MASK] of the [MASK]", 2]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "The [MASK] of the [MASK]"
+    assert [line.split()[:2] for line in lines if "%" in line] == [
+        ["state", "50.0%"],
+        ["##s", "25.0%"],
+        ["nation", "100.0%"],
+        ["é", "0.0%"],
+    ]
+    assert "[MASK] 2" in lines
+    long, short = (line.count("#") for line in lines if "50.0%" in line or "25.0%" in line)
+    assert long == pytest.approx(2 * (short - 2), abs=1)
+    assert max(len(line) for line in lines) <= 80
+
+
+def test_fill_shows_five_guesses_unless_told_otherwise() -> None:
+    command = parse(["fill", "runs/x", "[MASK]"])
+    assert isinstance(command, Fill)
+    assert command.top == 5
+
+
+def test_report_says_where_the_report_and_the_card_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand_in: Any = types.ModuleType("minibert.report")
+    stand_in.write_report = lambda run: run / "report.md"
+    stand_in.write_model_card = lambda run: run / "README.md"
+    monkeypatch.setitem(sys.modules, "minibert.report", stand_in)
+    assert main(["report", "runs/x"]) == 0
+    assert capsys.readouterr().out == "report: runs/x/report.md\nmodel card: runs/x/README.md\n"
+
+
+def test_data_list_and_show_fit_80_columns_and_name_the_licence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for words in (["data", "list"], ["data", "show", "sotu"]):
+        assert main(words) == 0
+        out = capsys.readouterr().out
+        assert "sotu" in out
+        assert "public domain" in out
+        assert max(len(line) for line in out.splitlines()) <= 80
+
+
+def test_data_get_tells_where_the_verified_files_lie(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "get", "sotu"]) == 0
+    out = capsys.readouterr().out
+    assert "249 files in" in out
+    assert "verified" in out
+
+
+def test_a_piece_that_the_terminal_cannot_show_does_not_stop_the_table() -> None:
+    code = (
+        "import sys, types; stand_in = types.ModuleType('fill'); "
+        "stand_in.fill = lambda run, text, top: [[('é', 0.5)]]; "
+        "sys.modules['minibert.recipes.fill'] = stand_in; "
+        "from minibert.cli import main; sys.exit(main(['fill', 'runs/x', '[MASK]']))"
+    )
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "?   50.0%" in done.stdout
+
+
+# Help.
+
+
+def test_help_names_every_command_and_fits_80_columns() -> None:
+    for words in ([], ["--help"], ["data", "--help"]):
+        done = child(*words)
+        assert done.returncode == 0
+        assert all(f"  {word} " in done.stdout for word in cli.COMMANDS)
+        assert max(len(line) for line in done.stdout.splitlines()) <= 80
+
+
+def test_pretrain_help_shows_flags_presets_defaults_and_examples() -> None:
+    done = child("pretrain", "--help")
+    assert done.returncode == 0
+    text = " ".join(done.stdout.replace("│", " ").split())
+    assert all(preset in text for preset in PRESETS)
+    for words in ("--from FOLDER", "--steps INT", "--whole-words", "(default: 8192)", "examples:"):
+        assert words in text
+    assert "--from-folder" not in text
+    assert "--line" not in text
+    assert "None" not in text
+    assert max(len(line) for line in done.stdout.splitlines()) <= 80
+
+
+@pytest.mark.parametrize("line", ["fill", "report", "data list", "data show", "data get"])
+def test_each_command_has_help(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([*line.split(), "--help"])
+    assert end.value.code == 0
+    assert f"usage: minibert {line}" in capsys.readouterr().out
+
+
+def test_version_is_the_package_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"minibert {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["data", "list"], ["data", "show", "sotu"], ["pretrain", "--help"]]
+)
+def test_light_commands_load_neither_torch_nor_transformers(words: list[str]) -> None:
+    code = (
+        "import sys; from minibert.cli import main\n"
+        f"try: main({words!r})\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'transformers', 'tokenizers', 'matplotlib', 'numpy'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_import_minibert_loads_no_torch_until_a_model_is_asked_for() -> None:
+    code = (
+        "import sys, minibert; assert 'torch' not in sys.modules; "
+        "assert {'from_pretrained', 'save_pretrained'} <= set(dir(minibert)); "
+        "minibert.from_pretrained; assert 'torch' in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_minibert_has_no_name_that_it_does_not_have() -> None:
+    import minibert
+
+    with pytest.raises(AttributeError, match="no attribute 'from_pretraned'"):
+        _ = minibert.from_pretraned  # pyright: ignore[reportAttributeAccessIssue]
