@@ -41,10 +41,15 @@ examples:
   minibert report runs/bert-tiny
 
 options:
-  -h, --help            this text; `minibert COMMAND --help` tells a command's flags
+  -h, --help            this text; `minibert COMMAND --help`: its flags
   --version             the version
   --debug               with any command: show where an error arose
 """
+
+PRESET_HELP = (
+    f"Size of the model: {', '.join(PRESETS)}. It may stand before or after the flags, also after --corpus; "
+    "a text file that has the name of a preset is written ./NAME."
+)
 
 Words = list[str]
 
@@ -64,8 +69,6 @@ class Pretrain(PretrainConfig):
     """Train a BERT on plain text, with masked words and next sentences.
 
     With nothing given it trains bert-tiny on sotu into runs/bert-tiny.
-    PRESET may stand before or after the flags. A corpus file that has the
-    name of a preset is written ./NAME.
 
     examples:
       minibert pretrain
@@ -75,9 +78,7 @@ class Pretrain(PretrainConfig):
       minibert pretrain --from runs/bert-tiny --corpus more.txt --out runs/more
     """
 
-    preset: Annotated[
-        Positional[str], arg(metavar="[PRESET]", help=f"Size of the model: {', '.join(PRESETS)}.")
-    ] = "bert-tiny"
+    preset: Annotated[Positional[str], arg(metavar="[PRESET]", help=PRESET_HELP)] = "bert-tiny"
     from_folder: Annotated[Path | None, arg(name="from", metavar="FOLDER")] = PretrainConfig.from_folder
     line: Suppress[str] = "minibert pretrain"
     """The command line as it was typed, for the run folder."""
