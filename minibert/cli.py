@@ -1,6 +1,7 @@
 """The commands: parse the words, call a recipe, print what it gives."""
 
 import inspect
+import logging
 import os
 import shlex
 import shutil
@@ -343,6 +344,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a piece that the terminal cannot show is no reason to stop
+    logging.basicConfig(format="%(name)s: %(message)s")
+    logging.getLogger("minibert").setLevel(logging.INFO)
     try:
         parse(words)()
         sys.stdout.flush()

@@ -1,0 +1,131 @@
+"""The house: who may import whom, and where the tests of a file are."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "minibert"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+# A part is a folder or a file right inside minibert/; each may import itself and these.
+MAY_IMPORT = {
+    "__init__": {"hub"},
+    "__main__": {"cli"},
+    "config": set(),
+    "sources": {"config"},
+    "text": {"config"},
+    "batches": {"text", "config"},
+    "model": {"config"},
+    "train": {"batches", "config"},
+    "hub": {"model", "text", "config"},
+    "recipes": {
+        "__init__",
+        "config",
+        "sources",
+        "text",
+        "batches",
+        "model",
+        "train",
+        "hub",
+        "report",
+        "plots",
+    },
+    "report": {"plots", "config"},
+    "plots": {"config"},
+    "cli": {"__init__", "config", "recipes", "report", "sources"},
+}
+
+
+def part(module: str) -> str:
+    """Return the part that a module of ours belongs to: minibert.text.store -> text."""
+    names = module.split(".")
+    return names[1] if len(names) > 1 else "__init__"
+
+
+def imports(tree: ast.AST) -> set[str]:
+    """Return the modules of ours that a syntax tree imports anywhere, also inside functions."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "write imports in full: from minibert.x import y"
+            # `from minibert import x` imports the module x where there is one, a name of __init__ otherwise.
+            whole = node.module == "minibert"
+            found |= {
+                f"minibert.{alias.name}" if whole and is_part(alias.name) else str(node.module)
+                for alias in node.names
+            }
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and is_module(node.value):
+            found.add(node.value)  # a lazy import by name: import_module("minibert.hub")
+    return {name for name in found if name.split(".")[0] == "minibert"}
+
+
+def is_part(name: str) -> bool:
+    return (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file()
+
+
+def is_module(name: str) -> bool:
+    return name.startswith("minibert.") and is_part(name.split(".")[1]) and " " not in name
+
+
+def forbidden(module: str, tree: ast.AST) -> set[str]:
+    """Return the parts that a module imports and may not."""
+    own = part(module)
+    return {part(name) for name in imports(tree)} - MAY_IMPORT[own] - {own}
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_a_file_imports_only_what_the_design_lets_it(path: Path) -> None:
+    assert forbidden(module_name(path), ast.parse(path.read_text(encoding="utf-8"))) == set()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import minibert.text",
+        "from minibert import hub",
+        "from minibert.recipes.fill import fill",
+        "def later():\n    from minibert.text.store import Store",
+        "def later():\n    import_module('minibert.report')",
+    ],
+)
+def test_a_forbidden_import_is_found_wherever_it_hides(code: str) -> None:
+    assert forbidden("minibert.model.bert", ast.parse(code))
+    assert not forbidden("minibert.model.bert", ast.parse("from minibert.config import BertConfig"))
+
+
+def test_no_file_loads_a_test_library_or_transformers() -> None:
+    for path in FILES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {
+            alias.name.split(".")[0]
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Import)
+            for alias in node.names
+        }
+        names |= {
+            str(node.module).split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+        }
+        assert not names & {"transformers", "pytest", "hypothesis"}, path
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if not path.stem.startswith("__")], ids=module_name)
+def test_every_file_has_its_tests_under_its_own_stem(path: Path) -> None:
+    assert (ROOT / "tests" / f"test_{path.stem}.py").is_file()
+
+
+def test_no_two_files_share_a_stem_but_twins() -> None:
+    stems = [path.stem for path in FILES if path.stem != "__init__" and path.parent.name != "byhand"]
+    assert sorted(stems) == sorted(set(stems))
+
+
+def test_every_folder_of_code_is_a_package() -> None:
+    assert all((path.parent / "__init__.py").is_file() for path in FILES)
+    assert (PACKAGE / "py.typed").is_file()
