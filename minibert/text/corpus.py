@@ -140,7 +140,7 @@ def split_held_out(
 
 
 def _hash(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 # ---------------------------------------------------------------- text -> sentences
