@@ -1,0 +1,92 @@
+"""The README tells the truth: its commands parse, its Python runs, its tables are the program's."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from minibert.cli import main, parse
+from minibert.config import PRESETS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TEST_COMMAND = "python -m pytest"
+
+
+def blocks(language: str) -> list[str]:
+    """Return the fenced blocks of a language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def command_lines() -> list[str]:
+    lines = [line for block in blocks("bash") for line in block.splitlines()]
+    return [line for line in lines if line.startswith("minibert ")]
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_every_command_of_the_readme_parses(line: str) -> None:
+    assert callable(parse(shlex.split(line, comments=True)[1:]))
+
+
+def test_the_readme_shows_every_command() -> None:
+    shown = {" ".join(line.split()[1:3]) if "data" in line else line.split()[1] for line in command_lines()}
+    assert shown == {"pretrain", "fill", "report", "data list", "data show", "data get"}
+
+
+def test_every_flag_in_the_readme_is_a_flag_of_pretrain(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["pretrain", "--help"])
+    known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+    tables = [line for line in README.splitlines() if line.startswith("| `--")]
+    assert tables
+    assert set(re.findall(r"--[a-z-]+", "\n".join(tables))) <= known
+
+
+def test_the_presets_of_the_readme_are_the_program_s() -> None:
+    rows = re.findall(r"^\| `(bert-\w+)` \| (\d+) \| (\d+) \| (\d+) \|$", README, flags=re.MULTILINE)
+    shown = {name: [int(size) for size in sizes] for name, *sizes in rows}
+    assert shown == {name: [p["layers"], p["width"], p["heads"]] for name, p in PRESETS.items()}
+
+
+def test_data_list_prints_what_the_readme_shows(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["data", "list"]) == 0
+    assert capsys.readouterr().out in blocks("text")
+
+
+def test_readme_makefile_and_ci_run_the_same_tests() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "make test\n" in blocks("bash")
+    assert re.search(r"^make test\b", ci, flags=re.MULTILINE)
+    recipe = re.search(r"^test:.*\n\t(.*)$", makefile, flags=re.MULTILINE)
+    assert recipe is not None
+    assert recipe[1].replace("$(PYTHON)", ".venv/bin/python") == f".venv/bin/{TEST_COMMAND}"
+    assert any(line == f".venv/bin/{TEST_COMMAND}" for block in blocks("bash") for line in block.splitlines())
+
+
+def test_what_the_demo_runs_parses() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    lines = re.findall(r"^\t\$\(PYTHON\) -m minibert (.*)$", makefile, flags=re.MULTILINE)
+    assert [shlex.split(line)[0] for line in lines] == ["pretrain", "fill", "fill", "report"]
+    assert all(callable(parse(shlex.split(line))) for line in lines)
+
+
+@pytest.mark.slow
+def test_the_python_of_the_readme_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its blocks run one after the other in an empty folder that holds only a run called runs/demo."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MINIBERT_CACHE", str(tmp_path / "cache"))
+    Path("tales.txt").write_text(
+        "\n\n".join(f"Tale {n}. The king rode out. He came home." for n in range(40))
+    )
+    line = "pretrain --corpus tales.txt --out runs/demo --steps 2 --vocab-size 60 --layers 1 --device cpu"
+    assert main(line.split()) == 0
+    capsys.readouterr()
+    for block in blocks("python"):
+        exec(compile(block, "README.md", "exec"), {"__name__": "__main__"})
