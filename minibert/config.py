@@ -132,6 +132,9 @@ class PretrainConfig:
     position_init: Literal["normal", "sinusoidal"] = "sinusoidal"
     """How the learned positions start."""
 
+    word_bias: Literal["frequencies", "zero"] = "frequencies"
+    """How the bias over the vocabulary starts: at the log frequencies of the pieces, or at zero as in the paper."""
+
     objective: Literal["mlm+nsp", "mlm"] = "mlm+nsp"
     """Masked words and next sentences, or masked words alone."""
     mask_rate: float = 0.15

@@ -1,0 +1,38 @@
+"""The learning rate over a run, as a table."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minibert.train.schedule import factor
+
+
+def table(steps: int, warmup: float, kind) -> list[float]:
+    return [factor(s / steps, (s + 1) / steps, warmup, kind) for s in range(steps)]
+
+
+def test_linear_schedule_of_ten_steps():
+    expected = [0.25, 0.5, 0.75, 1.0, 6 / 6, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6]
+    assert table(10, 0.4, "linear") == pytest.approx(expected)
+
+
+def test_cosine_schedule_of_six_steps():
+    expected = [0.5, 1.0, 1.0, 0.5 + 0.5 * 2**-0.5, 0.5, 0.5 - 0.5 * 2**-0.5]
+    assert table(6, 2 / 6, "cosine") == pytest.approx(expected)
+
+
+def test_without_warmup_the_first_step_has_the_peak():
+    assert table(4, 0.0, "linear") == pytest.approx([1.0, 0.75, 0.5, 0.25])
+
+
+def test_warmup_over_the_whole_run_only_rises():
+    assert table(4, 1.0, "linear") == pytest.approx([0.25, 0.5, 0.75, 1.0])
+
+
+@given(st.integers(1, 300), st.floats(0, 1), st.sampled_from(["linear", "cosine"]))
+def test_no_step_has_a_rate_of_zero_and_none_passes_the_peak(steps, warmup, kind):
+    rates = table(steps, warmup, kind)
+    assert min(rates) > 0 and max(rates) <= 1
+    peak = rates.index(max(rates))
+    assert rates[: peak + 1] == sorted(rates[: peak + 1])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
