@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -79,14 +80,20 @@ def loss_figure(curves: Sequence[LossCurve], tokens_per_step: float | None = Non
 
     if tokens_per_step:
         scale = tokens_per_step
-        top = panels[0].secondary_xaxis("top", functions=(lambda x: x * scale, lambda x: x / scale))
+        top = panels[0].secondary_xaxis(
+            "top", functions=(lambda x: np.multiply(x, scale), lambda x: np.divide(x, scale))
+        )
         top.xaxis.set_major_formatter(EngFormatter(sep=" "))
         top.set_xlabel("tokens seen in training")
     return figure
 
 
 def optimizer_figure(
-    steps: np.ndarray, rates: np.ndarray, norms: np.ndarray, clip: float | None = None, rate: str = "learning rate"
+    steps: np.ndarray,
+    rates: np.ndarray,
+    norms: np.ndarray,
+    clip: float | None = None,
+    rate: str = "learning rate",
 ) -> Figure:
     """Draw the learning rate and the gradient's global norm (before clipping) over the steps, each (n,)."""
     figure, (upper, lower) = _figure([2.2, 2.6])
@@ -146,7 +153,9 @@ def _figure(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
     """Return a figure with one panel above the other, `heights` in inches, sharing the x axis."""
     figure = Figure(figsize=(8.5, sum(heights) + 0.9), layout="constrained")
     FigureCanvasAgg(figure)
-    grid = figure.subplots(len(heights), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights})
+    grid = figure.subplots(
+        len(heights), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights}
+    )
     panels: list[Axes] = list(grid[:, 0])
     for axes in panels:
         axes.spines[["top", "right"]].set_visible(False)
@@ -188,7 +197,7 @@ def _draw_noisy(axes: Axes, x: np.ndarray, values: np.ndarray, name: str) -> np.
     return smoothed
 
 
-def _legend(axes: Axes, place: str) -> None:
+def _legend(axes: Axes, place: Literal["upper right", "lower right"]) -> None:
     axes.legend(loc=place, framealpha=0.85, edgecolor="none")
 
 
@@ -202,7 +211,7 @@ def _label_steps(figure: Figure, panels: Sequence[Axes], last: float) -> None:
 
 def _label_right(axes: Axes, labels: list[tuple[float, str]]) -> None:
     """Write each text beside the right end of its level, moved apart where they would overlap."""
-    height = axes.get_position().height * axes.get_figure(root=True).get_figheight() * 72  # points
+    height = axes.bbox.height * 72 / axes.figure.dpi  # points
     axes.get_ylim()  # settles the limits, on which the places depend
     to_axes = axes.transData + axes.transAxes.inverted()
     lowest = -1.0
@@ -210,7 +219,13 @@ def _label_right(axes: Axes, labels: list[tuple[float, str]]) -> None:
         y = float(to_axes.transform((1.0, level))[1])
         place = lowest = max(y, lowest + 13 / height)
         axes.annotate(
-            text, (1.0, y), (8, (place - y) * height), "axes fraction", "offset points", va="center", fontsize=9
+            text,
+            (1.0, y),
+            (8, (place - y) * height),
+            "axes fraction",
+            "offset points",
+            va="center",
+            fontsize=9,
         )
 
 

@@ -1,0 +1,241 @@
+"""report.md: the numbers, filled blanks, pictures, what ran, and how to go on."""
+
+import json
+import math
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minibert import plots
+from minibert.report.files import RunFiles, column, read_run, write_whole
+from minibert.report.markdown import (
+    NONE,
+    as_float,
+    count,
+    duration,
+    escape,
+    is_number,
+    number,
+    percent,
+    table,
+)
+from minibert.report.numbers import held_out, summary
+
+BLANK = "[MASK]"
+REACH = 110
+"""Characters shown on each side of a blank."""
+
+
+def write_report(run: str | Path) -> Path:
+    """Write report.md and its pictures into the run folder, and return the path of report.md.
+
+    Raises ValueError when `run` is not a run folder.
+    """
+    files = read_run(run)
+    parts = [
+        f"# {escape(files.name)}",
+        summary(files),
+        *(f"**Note.** {escape(note)}" for note in files.notes),
+        "## Held out: loss and accuracy",
+        *held_out(files),
+        "## Filled blanks",
+        *_blanks(files),
+        "## Pictures",
+        *_loss_picture(files),
+        *_optimizer_picture(files),
+        *_speed_picture(files),
+        "## What ran",
+        *_what_ran(files),
+        "## How to go on",
+        *_how_to_go_on(files),
+    ]
+    return write_whole(files.folder / "report.md", "\n\n".join(parts) + "\n")
+
+
+def settings(files: RunFiles) -> list[list[str]]:
+    """Return the rows (name, value) of what was trained: sizes, objective, steps, text."""
+    rates = {"lr": "learning rate", "matrix_lr": "Muon's"}
+    known = {words: files.get("config", key) for key, words in rates.items()}
+    optimizer = [files.get("config", "optimizer") or NONE]
+    optimizer += [f"{words} {rate:g}" for words, rate in known.items() if is_number(rate)]
+
+    def numbers(part: str, *keys: str) -> str:
+        return ", ".join(count(files.get(part, key)) for key in keys)
+
+    def amounts(part: str) -> str:
+        kinds = ("documents", "sentences", "tokens")
+        return ", ".join(f"{count(files.get('data', part, kind))} {kind}" for kind in kinds)
+
+    return [
+        ["preset", files.get("preset") or NONE],
+        ["layers, width, heads, feed-forward", numbers("model", "layers", "width", "heads", "feedforward")],
+        ["vocabulary", f"{numbers('model', 'vocab_size')} word pieces"],
+        ["parameters", count(files.get("parameters"))],
+        ["objective", files.get("config", "objective") or NONE],
+        ["optimiser", ", ".join(optimizer)],
+        ["sequences in a batch, tokens in a sequence", numbers("config", "batch_size", "seq_len")],
+        ["steps", count(files.last.get("step"))],
+        ["tokens seen in training", count(files.last.get("tokens"))],
+        ["time trained", duration(files.last.get("seconds"))],
+        ["corpus", files.corpus],
+        ["training text", amounts("train")],
+        ["held-out text", amounts("held_out")],
+    ]
+
+
+def usage(folder: str) -> str:
+    """Return the lines that open the folder with `transformers`."""
+    return f"""```python
+from transformers import AutoTokenizer, BertForPreTraining, pipeline
+
+fill = pipeline("fill-mask", model={json.dumps(folder)})
+print(fill("the {BLANK} of the united states"))
+
+model = BertForPreTraining.from_pretrained({json.dumps(folder)})
+tokenizer = AutoTokenizer.from_pretrained({json.dumps(folder)})
+```"""
+
+
+def _blanks(files: RunFiles) -> list[str]:
+    blanks = files.evaluation.get("blanks") or []
+    if not blanks:
+        return ["No filled blanks: the evaluation at the end of a run writes them."]
+
+    rows, first, among = [], 0, 0
+    for blank in blanks:
+        answer, guesses = blank.get("answer"), blank.get("guesses") or []
+        right = [guess == answer for guess, _ in guesses]
+        first, among = first + any(right[:1]), among + any(right)
+        shown = ", ".join(
+            f"**{escape(guess)}** {percent(p)} (right)" if hit else f"{escape(guess)} {percent(p)}"
+            for hit, (guess, p) in zip(right, guesses, strict=True)
+        )
+        rows.append([_around_blank(blank.get("text") or ""), escape(answer), shown or NONE])
+    return [
+        f"From held-out text. The first guess is right in {first} of {len(blanks)}, one of the guesses shown "
+        f"in {among}. So few blanks only illustrate; the table above measures.",
+        table(["text", "true word", "guesses, the most probable first"], rows),
+    ]
+
+
+def _around_blank(text: str) -> str:
+    """Return the words around the blank, escaped, with the blank itself as code."""
+    before, blank, after = " ".join(text.split()).partition(BLANK)
+    if len(before) > REACH:
+        before = "… " + before[-REACH:].partition(" ")[2]
+    if len(after) > REACH:
+        after = after[:REACH].rpartition(" ")[0] + " …"
+    start, end = " " * before.endswith(" "), " " * after.startswith(" ")
+    return f"{escape(before)}{start}{f'`{blank}`' if blank else ''}{end}{escape(after)}"
+
+
+def _loss_picture(files: RunFiles) -> list[str]:
+    curves = [_curve(files, "Masked words", "word_loss", _levels(files))]
+    if files.pairs:
+        curves.append(_curve(files, "Next sentences", "pair_loss", {"chance": math.log(2)}))
+    curves = [curve for curve in curves if np.isfinite([*curve.values, *curve.held_out]).any()]
+    if not curves:
+        return ["No picture of the loss: no finite loss has been logged."]
+
+    per_step = as_float(files.last.get("tokens")) / max(as_float(files.last.get("step")), 1)
+    figure = plots.loss_figure(curves, per_step if math.isfinite(per_step) and per_step > 0 else None)
+    plots.save(figure, files.folder / "loss.png")
+    last = " The last held-out point is the evaluation of the table above." if files.evaluation else ""
+    return [
+        "![Loss in training and on held-out text, over the steps](loss.png)",
+        "Loss in training and on held-out text; the horizontal lines are what the baselines, or chance, "
+        f"reach on held-out text.{last}",
+    ]
+
+
+def _levels(files: RunFiles) -> dict[str, float]:
+    losses = {name: as_float(values.get("loss")) for name, values in files.baselines.items()}
+    return {name: loss for name, loss in losses.items() if math.isfinite(loss)}
+
+
+def _curve(files: RunFiles, title: str, key: str, levels: dict[str, float]) -> plots.LossCurve:
+    looks = files.held_out
+    if files.evaluation:
+        end = files.evaluation.get("step")
+        looks = [look for look in looks if look["step"] != end] + [files.evaluation]
+    return plots.LossCurve(
+        title,
+        steps=column(files.train, "step"),
+        values=column(files.train, key),
+        held_out_steps=column(looks, "step"),
+        held_out=column(looks, key),
+        levels=levels,
+    )
+
+
+def _optimizer_picture(files: RunFiles) -> list[str]:
+    rates, norms = column(files.train, "lr"), column(files.train, "grad_norm")
+    if not (np.isfinite(rates).any() and np.isfinite(norms).any()):
+        return ["No picture of learning rate and gradient: no finite values have been logged."]
+
+    label, more = "learning rate", ""
+    if files.get("config", "optimizer") == "muon":
+        label, peak = "AdamW's learning rate", number(files.get("config", "matrix_lr"), "{:g}")
+        more = f" That of Muon, for the matrices inside the blocks, moves with AdamW's; its peak is {peak}."
+    clip = files.get("config", "clip")
+    figure = plots.optimizer_figure(
+        column(files.train, "step"), rates, norms, clip if is_number(clip) else None, label
+    )
+    plots.save(figure, files.folder / "optimizer.png")
+    return [
+        "![Learning rate and norm of the gradient, over the steps](optimizer.png)",
+        f"The learning rate, and the gradient's norm over all parameters, before clipping.{more}",
+    ]
+
+
+def _speed_picture(files: RunFiles) -> list[str]:
+    seconds, speeds = column(files.train, "seconds"), column(files.train, "tokens_per_second")
+    if not (np.isfinite(seconds) & np.isfinite(speeds)).any():
+        return ["No picture of the speed: no tokens per second have been logged."]
+    plots.save(plots.speed_figure(seconds, speeds), files.folder / "speed.png")
+    return [
+        "![Tokens per second, over the time trained](speed.png)",
+        "Tokens of training text per second, padding and special tokens included.",
+    ]
+
+
+def _what_ran(files: RunFiles) -> list[str]:
+    command: Any = files.get("command")
+    rows = [
+        *settings(files),
+        ["started", files.get("started")],
+        ["finished", files.get("finished") or "not finished"],
+        ["device", files.device],
+        *([f"version of {name}", version] for name, version in (files.get("versions") or {}).items()),
+        ["fingerprint of the text", files.get("data", "fingerprint")],
+        ["fingerprint of the tokenizer", files.get("data", "tokenizer")],
+    ]
+    names = files.get("data", "held_out", "names") or []
+    more = f", and {len(names) - 40} more" if len(names) > 40 else ""
+    return [
+        "\n".join(f"    {line}" for line in command.splitlines()) if command else "No command was recorded.",
+        table(["", ""], [[name, escape(value) if value else NONE] for name, value in rows]),
+        f"Documents held out: {escape(', '.join(names[:40]))}{more}."
+        if names
+        else "No list of held-out documents was recorded.",
+    ]
+
+
+def _how_to_go_on(files: RunFiles) -> list[str]:
+    folder, parts = str(files.folder), []
+    if not files.get("finished"):
+        parts.append(
+            "The run has not finished. If it does not run any more, its command goes on from the newest "
+            "checkpoint when `--resume auto` is added."
+        )
+    if not (files.folder / "model.safetensors").is_file():
+        return [*parts, "The model is not in the folder yet: there is no `model.safetensors`."]
+    return [
+        *parts,
+        "Fill a blank:",
+        f'    minibert fill {shlex.quote(folder)} "the {BLANK} of the union"',
+        "Open the folder with `transformers`:",
+        usage(folder),
+    ]
