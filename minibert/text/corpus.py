@@ -145,27 +145,32 @@ def _hash(name: str) -> str:
 
 # ---------------------------------------------------------------- text -> sentences
 
-TITLES = frozenset(
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+TITLES = _words(
     "Mr Mrs Ms Messrs Mme Dr Prof Rev Hon Hons Pres Gov Sen Sens Rep Reps Gen Brig Maj Col Lieut Lt Capt "
-    "Cpt Comdr Adm Sgt Supt St Ste Mt Ft vs viz cf".split()
+    "Cpt Comdr Adm Sgt Supt St Ste Mt Ft vs viz cf"
 )
 """Abbreviations that a name follows: never the end of a sentence."""
 
-NUMBERED = frozenset("No Nos no nos Art art Arts Sec sec Vol vol p pp ch Ch Fig fig lbs ft Stat".split())
+NUMBERED = _words("No Nos no nos Art art Arts Sec sec Vol vol p pp ch Ch Fig fig lbs ft Stat")
 """Abbreviations that a number follows."""
 
-ABBREVIATIONS = frozenset(
+ABBREVIATIONS = _words(
     "Jr Sr Esq Inc Co Cos Corp Ltd Bros etc al Dept Bldg Ave Jan Feb Mar Apr Jun Jul Aug Sept Sep Oct Nov "
     "Dec Ala Ariz Ark Cal Colo Conn Del Fla Ga Ill Ind Kans Ky La Mass Md Mich Minn Miss Mo Mont Nebr Nev "
-    "Okla Ore Oreg Pa Penn Tenn Tex Va Vt Wash Wis Wyo Comp Doc Ex Exec".split()
+    "Okla Ore Oreg Pa Penn Tenn Tex Va Vt Wash Wis Wyo Comp Doc Ex Exec"
 )
 """Abbreviations that may end a sentence: they do before one of the STARTERS."""
 
-STARTERS = frozenset(
+STARTERS = _words(
     "The A An This That These Those It Its He She They We I You Our My Your His Her Their In On At By For "
     "From To With And But Or So If When While As After Before Since Until Under Upon During Through There "
     "Here Now Then Thus Yet Not Let What Who Why How Where Which Today Tonight Also All Each Every Some "
-    "Many Such Both Because Although Though However Therefore Nor Is Are Was Were Has Have Will No".split()
+    "Many Such Both Because Although Though However Therefore Nor Is Are Was Were Has Have Will No"
 )
 """Words that, with a capital, begin a sentence far more often than they are part of a name."""
 
@@ -173,7 +178,7 @@ _BREAK = re.compile(r"\n\s*\n|\n(?=\s*(?:[-–—•*]|\(?\d{1,3}[.)]\s|\([a-z]\
 _END = re.compile(r"([.!?]+)[\"'”’)\]]*\s+")  # closing quotes and brackets belong to the sentence
 _WORD = re.compile(r"[\w.]*$")  # what stands right before the full stop
 _NEXT = re.compile(r"[\"'“‘(\[$£–—•*-]*(\S*)")  # the next word, without what opens it
-_ITEM = re.compile(r"\W*(?:\d{1,3}|[IVXLC]+|[A-Za-z])?[.)]\W*")  # "4." or "IV." or "(a)" before an item
+_ITEM = re.compile(r"\W*+(?:(?:\d{1,3}|[IVXLC]+|[A-Za-z])[.)]\W*+)?")  # "4." or "(a)" before an item
 _INITIALS = re.compile(r"[A-Za-z](?:\.[A-Za-z])*")  # "N" or "U.S" or "a.m"
 
 

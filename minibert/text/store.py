@@ -19,7 +19,7 @@ from minibert.text.tokenizer import Tokenizer
 log = logging.getLogger("minibert")
 
 FORMAT = 1
-"""Goes up whenever the files of a store, or the cutting of sentences, change: old stores are not used then."""
+"""Goes up whenever the files of a store, or the cutting of sentences, change: old stores are passed by."""
 
 CHUNK = 4096
 """Sentences encoded at a time."""

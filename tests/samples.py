@@ -1,0 +1,30 @@
+"""Small texts of our own for tests."""
+
+from minibert.text.corpus import Document
+
+HARBOUR = """The harbour of our town was built by hand. Mr. Reed, who kept the light, wrote every storm \
+into a book. "Why do you write?" the children asked. He said, "So that the sea cannot forget us."
+
+In winter the boats came home early. Nobody spoke of the boats that did not come."""
+
+BAKER = """A baker rises before the sun. She weighs flour, water and salt; the dough decides the rest. \
+By six o'clock the street smells of bread. No shop on Mill St. opens earlier!
+
+Her oven is 90 years old. It was moved here from Leeds in 1931, stone by stone."""
+
+BEES = """Bees count in a way that nobody has understood. They can tell three from four, and four from \
+five. Is that counting? Dr. Moss thinks so, but her colleagues want proof.
+
+The hive has no king. Its queen gives no orders: the work is divided without anyone dividing it."""
+
+RIVER = """The river rises in April. Old maps show it further to the west, where the mill stands dry today. \
+Engineers of the U.S. Army moved it in 1904. They needed 3 years and $1.5 million.
+
+The fields drank for a hundred years from that one decision."""
+
+DOCUMENTS = [
+    Document("harbour", HARBOUR),
+    Document("baker", BAKER),
+    Document("bees", BEES),
+    Document("river", RIVER),
+]
