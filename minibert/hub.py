@@ -145,7 +145,7 @@ def save_pretrained(model: BertForPretraining, tokenizer: Tokenizer | None, fold
     # `save_file` would leave the file unreadable for the group; written by ourselves it honours the umask.
     write_whole(folder / "model.safetensors", save(to_hugging_face(weights), {"format": "pt"}))
     if tokenizer is not None:
-        tokenizer.save(folder)
+        tokenizer.save(folder, model.config.max_positions)
     text = json.dumps(write_config(model.config, tokenizer), indent=2) + "\n"
     write_whole(folder / "config.json", text.encode())
 

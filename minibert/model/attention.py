@@ -46,13 +46,15 @@ def attention(
 
 
 def check_mask(query: Tensor, key: Tensor, mask: Tensor | None) -> None:
-    """Raise ValueError unless mask is boolean and broadcastable to (B, H, T, S)."""
+    """Raise ValueError unless mask is boolean, of 2 to 4 axes, and broadcastable to (B, H, T, S)."""
     if mask is None:
         return
     full = (*query.shape[:-1], key.shape[-2])  # (B, H, T, S)
-    fits = mask.ndim <= 4 and all(m in (1, n) for m, n in zip(mask.shape[::-1], full[::-1], strict=False))
+    fits = 2 <= mask.ndim <= 4 and all(
+        m in (1, n) for m, n in zip(mask.shape[::-1], full[::-1], strict=False)
+    )
     if mask.dtype != torch.bool or not fits:
         raise ValueError(
-            f"mask must be boolean (True = may attend) and broadcastable to (B, H, T, S) = {full}, "
+            f"mask must be boolean (True = may attend), broadcastable to (B, H, T, S) = {full}, of 2 to 4 axes, "
             f"got {mask.dtype} of shape {tuple(mask.shape)}"
         )

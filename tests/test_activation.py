@@ -1,0 +1,46 @@
+"""GELU and its relatives: by hand, against torch, and against finite differences."""
+
+from typing import get_args, get_type_hints
+
+import pytest
+import torch
+from hypothesis import given
+from oracles import distance
+from strategies import normal, seeds
+
+from minibert.config import BertConfig
+from minibert.model.activation import ACTIVATIONS, gelu_plain, gelu_tanh_plain
+
+PLAIN = {"gelu": gelu_plain, "gelu_tanh": gelu_tanh_plain, "relu": lambda x: (x + x.abs()) / 2}
+
+
+def test_there_is_an_activation_for_every_name_in_the_configuration() -> None:
+    assert set(ACTIVATIONS) == set(get_args(get_type_hints(BertConfig)["activation"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("gelu", [-0.0455002639, -0.1586552539, 0.0, 0.8413447461, 1.9544997361]),  # x times the normal table
+        ("gelu_tanh", [-0.0454023059, -0.1588080094, 0.0, 0.8411919906, 1.9545976941]),
+        ("relu", [0.0, 0.0, 0.0, 1.0, 2.0]),
+    ],
+)
+def test_values_worked_by_hand(name: str, expected: list[float]) -> None:
+    x = torch.tensor([-2.0, -1.0, 0.0, 1.0, 2.0], dtype=torch.float64)
+    for function in (ACTIVATIONS[name], PLAIN[name]):
+        assert distance(function(x), torch.tensor(expected, dtype=torch.float64)) < 1e-9
+
+
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+@given(seed=seeds)
+def test_the_kernel_gives_the_numbers_of_the_formula(name: str, seed: int) -> None:
+    x = 3 * normal(seed, 4, 5)
+    assert distance(ACTIVATIONS[name](x), PLAIN[name](x)) < 1e-12
+
+
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+def test_gradients_agree_with_finite_differences(name: str) -> None:
+    x = normal(0, 3, 4).requires_grad_()
+    for function in (ACTIVATIONS[name], PLAIN[name]):
+        assert torch.autograd.gradcheck(function, (x,))

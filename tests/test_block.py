@@ -1,0 +1,93 @@
+"""The block: torch's post-norm twin, rows worked out alone, padding, finite differences."""
+
+import hypothesis.strategies as st
+import pytest
+import torch
+from hypothesis import given
+from oracles import check_gradients, distance, randomise
+from strategies import normal, seeds
+from torch import nn
+
+from minibert.config import BertConfig
+from minibert.model.block import Block, take_rows
+
+
+def config(heads: int = 2, K: int = 2, F: int = 5, dropout: float = 0.0, eps: float = 1e-12) -> BertConfig:
+    return BertConfig(
+        width=heads * K, heads=heads, feedforward=F, dropout=dropout, attention_dropout=dropout, norm_eps=eps
+    )
+
+
+def twin(ours: Block, F: int, eps: float) -> nn.TransformerEncoderLayer:
+    """Return torch's block with the same weights."""
+    D, H = ours.attention.query.in_features, ours.attention.heads
+    theirs = nn.TransformerEncoderLayer(
+        D, H, F, 0.0, "gelu", eps, batch_first=True, norm_first=False
+    ).double()
+    parts = (ours.attention.query, ours.attention.key, ours.attention.value)
+    with torch.no_grad():
+        theirs.self_attn.in_proj_weight.copy_(torch.cat([part.weight for part in parts]))
+        theirs.self_attn.in_proj_bias.copy_(torch.cat([part.bias for part in parts]))
+    theirs.self_attn.out_proj.load_state_dict(ours.attention.output.state_dict())
+    theirs.linear1.load_state_dict(ours.feedforward.expand.state_dict())
+    theirs.linear2.load_state_dict(ours.feedforward.contract.state_dict())
+    theirs.norm1.load_state_dict(ours.attention_norm.state_dict())
+    theirs.norm2.load_state_dict(ours.feedforward_norm.state_dict())
+    return theirs
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
+@given(
+    H=st.integers(1, 3),
+    K=st.integers(2, 4),
+    F=st.integers(1, 9),
+    eps=st.sampled_from([1e-12, 0.1]),
+    seed=seeds,
+)
+def test_values_and_gradients_are_those_of_torch(dtype, tolerance, H, K, F, eps, seed) -> None:
+    ours = randomise(Block(config(H, 2 * K, F, eps=eps)), seed)
+    theirs = twin(ours, F, eps).to(dtype)
+    ours.to(dtype)
+    shape = (2, 4, 2 * H * K)
+    x, upstream = normal(seed, *shape, dtype=dtype).requires_grad_(), normal(seed + 1, *shape, dtype=dtype)
+    attend = torch.tensor([[True, True, True, False], [True, False, True, True]])
+
+    got, expected = ours(x, attend[:, None, None]), theirs(x, src_key_padding_mask=~attend)
+    assert distance(got, expected) < tolerance
+    (dx,) = torch.autograd.grad(got, x, upstream)
+    (expected_dx,) = torch.autograd.grad(expected, x, upstream)
+    assert distance(dx, expected_dx) < tolerance
+
+
+@given(rows=st.lists(st.integers(0, 11), min_size=1, max_size=6), seed=seeds)
+def test_rows_worked_out_alone_are_those_of_the_whole(rows: list[int], seed: int) -> None:
+    block, x = randomise(Block(config()), seed), normal(seed, 3, 4, 4)
+    mask = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 0, 0]], dtype=torch.bool)[:, None, None]
+    wanted = torch.tensor(rows)
+    got = block(x, mask, wanted)
+    assert got.shape == (len(rows), 4)
+    assert distance(got, take_rows(block(x, mask), wanted)) < 1e-12
+    assert torch.equal(take_rows(x, wanted)[0], x[rows[0] // 4, rows[0] % 4])
+
+
+@given(seed=seeds)
+def test_what_is_masked_changes_nothing_for_the_others(seed: int) -> None:
+    block, x = randomise(Block(config()), seed), normal(seed, 1, 5, 4)
+    mask = torch.tensor([[True, True, True, False, False]])
+    assert distance(block(x, mask)[:, :3], block(x[:, :3])) < 1e-12
+
+
+def test_gradients_agree_with_finite_differences() -> None:
+    block = randomise(Block(config()))
+    mask, rows = (
+        torch.tensor([[True, True, False], [True, True, True]])[:, None, None],
+        torch.tensor([0, 5, 3]),
+    )
+    check_gradients(block, lambda x: block(x, mask), normal(0, 2, 3, 4))
+    check_gradients(block, lambda x: block(x, mask, rows), normal(0, 2, 3, 4))
+
+
+def test_units_are_dropped_in_training_alone() -> None:
+    block, x = randomise(Block(config(dropout=0.5))), normal(0, 2, 3, 4)
+    assert not torch.equal(block.train()(x), block(x))
+    assert torch.equal(block.eval()(x), randomise(Block(config()))(x))

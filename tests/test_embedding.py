@@ -1,0 +1,95 @@
+"""The embedding: the sum by hand, a word that comes twice, and what is refused."""
+
+import pytest
+import torch
+from hypothesis import given
+from oracles import check_gradients, distance, randomise
+from strategies import normal, seeds
+
+from minibert.config import BertConfig
+from minibert.model.embedding import BertEmbedding
+
+SMALL = BertConfig(
+    vocab_size=7, width=4, heads=1, feedforward=4, max_positions=5, segments=2, dropout=0.0, pad_id=0
+)
+
+
+def embedding(seed: int = 0, config: BertConfig = SMALL) -> BertEmbedding:
+    return randomise(BertEmbedding(config), seed)
+
+
+def test_token_position_and_segment_are_added_then_normalised() -> None:
+    layer = embedding()
+    ids, segments = torch.tensor([[3, 1, 3]]), torch.tensor([[0, 1, 1]])
+    for t in range(3):
+        total = (
+            layer.tokens.weight[ids[0, t]] + layer.positions.weight[t] + layer.segments.weight[segments[0, t]]
+        )
+        assert distance(layer(ids, segments)[0, t], layer.norm(total)) < 1e-12
+
+
+def test_without_segments_all_tokens_are_in_the_first() -> None:
+    layer, ids = embedding(), torch.tensor([[3, 1, 3], [6, 6, 0]])
+    assert distance(layer(ids), layer(ids, torch.zeros_like(ids))) < 1e-12
+
+
+@given(seed=seeds)
+def test_every_sequence_counts_its_positions_from_zero(seed: int) -> None:
+    layer, rows = embedding(seed), torch.tensor([[1, 2, 0], [3, 4, 5], [6, 0, 0]])
+    together = layer(rows)
+    for b in range(3):
+        assert distance(layer(rows[b : b + 1])[0], together[b]) < 1e-12
+
+
+def test_a_word_that_comes_twice_learns_from_both_places() -> None:
+    layer = embedding()
+    ids, upstream = torch.tensor([[2, 5, 2]]), normal(1, 1, 3, 4)
+    looked_up = layer.tokens(ids)
+    (looked_up * upstream).sum().backward()
+    assert layer.tokens.weight.grad is not None
+    assert distance(layer.tokens.weight.grad[2], upstream[0, 0] + upstream[0, 2]) < 1e-12
+    assert distance(layer.tokens.weight.grad[5], upstream[0, 1]) < 1e-12
+
+
+def test_gradients_agree_with_finite_differences_also_for_repeated_words() -> None:
+    layer = embedding(config=BertConfig(**{**SMALL.__dict__, "pad_id": 6}))
+    ids, segments = torch.tensor([[2, 5, 2], [5, 5, 0]]), torch.tensor([[0, 0, 1], [1, 1, 1]])
+    check_gradients(layer, lambda: layer(ids, segments))
+
+
+def test_padding_learns_nothing_from_being_looked_up() -> None:
+    layer = embedding()
+    (layer(torch.tensor([[1, 0, 0]])) * normal(1, 1, 3, 4)).sum().backward()
+    assert layer.tokens.weight.grad is not None
+    assert layer.tokens.weight.grad[0].tolist() == [0, 0, 0, 0]
+    assert layer.tokens.weight.grad[1].abs().sum() > 0
+
+
+@pytest.mark.parametrize("wrong", [-1, 7, 2**40])
+def test_an_id_outside_the_vocabulary_is_named_with_its_place(wrong: int) -> None:
+    message = f"token ids must be from 0 to 6, got {wrong} in sequence 1 at position 2"
+    with pytest.raises(ValueError, match=message):
+        embedding()(torch.tensor([[1, 2, 3], [4, 5, wrong]]))
+
+
+@pytest.mark.parametrize("wrong", [-1, 2])
+def test_a_segment_outside_the_table_is_named_with_its_place(wrong: int) -> None:
+    message = f"segments must be from 0 to 1, got {wrong} in sequence 0 at position 1"
+    with pytest.raises(ValueError, match=message):
+        embedding()(torch.tensor([[1, 2]]), torch.tensor([[0, wrong]]))
+
+
+def test_segments_of_another_shape_are_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"segments must have the shape of ids, \(B, T\) = \(1, 2\), got \(2,\)"
+    ):
+        embedding()(torch.tensor([[1, 2]]), torch.tensor([0, 1]))
+
+
+def test_a_sequence_longer_than_the_model_is_an_error() -> None:
+    ids = torch.ones(1, 6, dtype=torch.int64)
+    assert embedding()(ids[:, :5]).shape == (1, 5, 4)
+    with pytest.raises(
+        ValueError, match="the model has 5 positions, got a sequence of 6 tokens; cut it to 5"
+    ):
+        embedding()(ids)
