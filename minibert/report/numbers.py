@@ -40,7 +40,7 @@ def summary(files: RunFiles) -> str:
     parts.append(f"{when}{'on' if when else 'On'} held-out text it guesses {', '.join(words)}.")
     if files.pairs:
         parts.append(
-            f"For {percent(found.get('pair_accuracy'))} of the pairs of segments it tells rightly whether the "
+            f"For {percent(found.get('pair_accuracy'))} of pairs of segments it tells rightly whether the "
             "second follows the first (chance: 50.0 %)."
         )
     return escape(" ".join(parts))
