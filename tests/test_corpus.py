@@ -21,7 +21,7 @@ def write(folder: Path, data: bytes, name: str = "text.txt") -> Path:
 
 
 def test_blank_lines_divide_documents(tmp_path: Path) -> None:
-    path = write(tmp_path, b"\n\none\nstill one\n \t\n\ntwo\n\n\n")
+    path = write(tmp_path, b"\n\none\nstill one\n \t\ntwo\n\n\n")
     expected = [Document("text.txt:1", "one\nstill one"), Document("text.txt:2", "two")]
     assert read_documents([path], one_document_per_file=False) == expected
 
@@ -130,7 +130,7 @@ def test_nothing_left_to_train_on_is_refused() -> None:
 def test_without_a_list_some_are_held_out_never_all_and_whatever_the_order(numbers: set[int]) -> None:
     documents = [Document(f"text-{number}", "text") for number in numbers]
     train, held_out = split_held_out(documents, ())
-    assert len(held_out) == max(1, round(0.05 * len(numbers)))
+    assert len(held_out) == min(max(2, round(0.05 * len(numbers))), len(numbers) // 2)
     assert train
     assert sorted(train + held_out, key=lambda d: d.name) == sorted(documents, key=lambda d: d.name)
     assert {d.name for d in split_held_out(documents[::-1], ())[1]} == {d.name for d in held_out}
@@ -172,6 +172,7 @@ def test_documents_of_one_name_stay_together() -> None:
         "Miller & Co. of Leeds closed. | Brown Bros. sold it.",
         "Wait ... and see. | Then ... | The end.",
         "Seats ...... 16 ...... 20 ...... | Sum.",
+        "He paused. . . . | Then he spoke.",
         "Is it so? asked the child. | It is.",
         "Nobody stayed. | 40 others followed.",
         "Receipts $3. 9 and $12. 4 in all.",

@@ -120,8 +120,9 @@ def split_held_out(
     """Return the documents to train on and those held out, each whole and in their order.
 
     `held_out` names the second kind. When it is empty, the `share` of the documents whose names have
-    the smallest sha256 is held out: at least one, never all, and always the same ones. A single
-    document cannot be divided: it comes back for training.
+    the smallest sha256 is held out: at least two, so that a next sentence can come from another document,
+    but never more than half, and always the same ones. A single document cannot be divided: it comes
+    back for training.
 
     Raises ValueError when a name in `held_out` is no document, or nothing is left to train on.
     """
@@ -130,7 +131,7 @@ def split_held_out(
         raise ValueError(f"documents to hold out are not in the corpus: {', '.join(missing)}")
     if not held_out:
         by_hash = sorted({document.name for document in documents}, key=_hash)
-        count = min(max(1, round(share * len(by_hash))), len(by_hash) - 1)
+        count = min(max(2, round(share * len(by_hash))), len(by_hash) // 2)
         held_out = set(by_hash[:count])
 
     train = [document for document in documents if document.name not in held_out]

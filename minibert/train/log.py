@@ -1,6 +1,7 @@
 """Where the numbers of a run go: metrics.jsonl for the report, a progress bar for the person."""
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -77,7 +78,7 @@ class Progress:
             self._bar.set_description_str(text)
         elif progress >= self._next_line:
             self._say(f"{progress:4.0%}  {text}")
-            self._next_line = progress + 0.1
+            self._next_line = (math.floor(10 * progress) + 1) / 10
 
     def _say(self, text: str) -> None:
         if self._bar is not None:
