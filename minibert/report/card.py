@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from minibert.report.files import RunFiles, read_run, write_whole
 from minibert.report.markdown import count, escape, percent, table
-from minibert.report.numbers import held_out, summary
 from minibert.report.page import settings, usage
+from minibert.report.run_files import RunFiles, read_run, write_whole
+from minibert.report.scores import held_out, summary
 
 
 def write_model_card(run: str | Path) -> Path:

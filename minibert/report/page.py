@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from minibert import plots
-from minibert.report.files import RunFiles, column, read_run, write_whole
 from minibert.report.markdown import (
     NONE,
     as_float,
@@ -21,7 +20,8 @@ from minibert.report.markdown import (
     percent,
     table,
 )
-from minibert.report.numbers import held_out, summary
+from minibert.report.run_files import RunFiles, column, read_run, write_whole
+from minibert.report.scores import held_out, summary
 
 BLANK = "[MASK]"
 REACH = 110
@@ -65,6 +65,8 @@ def settings(files: RunFiles) -> list[list[str]]:
         return ", ".join(count(files.get(part, key)) for key in keys)
 
     def amounts(part: str) -> str:
+        if not files.get("data", part):
+            return "none"
         kinds = ("documents", "sentences", "tokens")
         return ", ".join(f"{count(files.get('data', part, kind))} {kind}" for kind in kinds)
 

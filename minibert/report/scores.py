@@ -2,7 +2,6 @@
 
 import math
 
-from minibert.report.files import Record, RunFiles
 from minibert.report.markdown import (
     NONE,
     as_float,
@@ -13,6 +12,7 @@ from minibert.report.markdown import (
     percent,
     table,
 )
+from minibert.report.run_files import Record, RunFiles
 
 
 def summary(files: RunFiles) -> str:
@@ -119,7 +119,7 @@ def _definitions(files: RunFiles) -> str:
         "was given; in nats; lower is better.",
         "**Accuracy**: the share of predictions whose most probable answer is the right one.",
         "**Unigram and bigram baseline**: counted on the same training text and asked for the same tokens: "
-        "how common a token is; how common it is after the token before it.",
+        "how common a token is; how common it is after the true token before it, also where that is masked.",
     ]
     if files.pairs:
         lines.append(

@@ -1,0 +1,58 @@
+"""A run folder is read however far the run has come; what is no run folder is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from run_folders import metrics_rows, run_record, whole_run, write_run
+
+from minibert.report import write_model_card, write_report
+from minibert.report.run_files import read_run
+
+
+def test_a_last_line_cut_short_is_passed_over(tmp_path: Path) -> None:
+    folder = whole_run(tmp_path / "run")
+    with (folder / "metrics.jsonl").open("a") as metrics:
+        metrics.write('{"kind": "train", "step": 2020, "word_lo')
+    files = read_run(folder)
+    assert files.last["step"] == 2000 and files.notes == []
+
+
+def test_a_broken_line_in_the_middle_is_named(tmp_path: Path) -> None:
+    folder = whole_run(tmp_path / "run")
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    (folder / "metrics.jsonl").write_text("\n".join([*lines[:3], lines[3][:20], *lines[4:]]) + "\n")
+    files = read_run(folder)
+    assert files.notes == ["Line 4 of metrics.jsonl cannot be read and is passed over."]
+    assert len(files.train) == 99
+
+
+def test_after_a_resume_the_later_line_of_a_step_counts(tmp_path: Path) -> None:
+    rows = metrics_rows(1000)
+    again = [row | {"word_loss": 1.0} for row in rows if row["step"] > 480]
+    folder = write_run(tmp_path / "run", run_record(), rows + again)
+    files = read_run(folder)
+    assert [row["step"] for row in files.train] == list(range(20, 1001, 20))
+    assert [row["word_loss"] == 1.0 for row in files.train] == [False] * 24 + [True] * 26
+    assert [(row["step"], row["word_loss"]) for row in files.held_out] == [(500, 1.0), (1000, 1.0)]
+
+
+def test_a_broken_evaluation_is_said(tmp_path: Path) -> None:
+    folder = whole_run(tmp_path / "run")
+    (folder / "evaluation.json").write_text('{"step": 20')
+    files = read_run(folder)
+    assert files.evaluation == {} and files.notes[0].startswith("evaluation.json cannot be read")
+
+
+@pytest.mark.parametrize("write", [write_report, write_model_card])
+def test_what_is_no_run_folder_is_refused(tmp_path: Path, write: Any) -> None:
+    with pytest.raises(
+        ValueError, match=r"not a run folder: expected a file run\.json in it, got no such folder"
+    ):
+        write(tmp_path / "nowhere")
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(ValueError, match=r"got notes\.txt\. Give the folder that `minibert pretrain` wrote"):
+        write(tmp_path)
+    (tmp_path / "run.json").write_text("[1, 2]")
+    with pytest.raises(ValueError, match=r"run\.json cannot be read.*a list in place of an object"):
+        write(tmp_path)
