@@ -14,6 +14,7 @@ def distance(got: Tensor, expected: Tensor, least: float = 0.0) -> float:
     """Return the largest difference, as a share of the largest expected number (of `least`, if smaller)."""
     assert got.shape == expected.shape, f"shapes {tuple(got.shape)} and {tuple(expected.shape)}"
     assert got.dtype == expected.dtype, f"types {got.dtype} and {expected.dtype}"
+    got, expected = got.detach(), expected.detach()
     scale = max(float(expected.abs().max()), least)
     difference = float((got - expected).abs().max())
     return difference / scale if scale > 0 else difference
