@@ -36,6 +36,7 @@ def test_what_ran_is_listed(done: Path) -> None:
     assert cells(report, "fingerprint of the text")[1] == "f00d" * 16
     assert cells(report, "fingerprint of the tokenizer")[1] == "beef" * 16
     assert cells(report, "version of torch")[1] == "2.13.0"
+    assert cells(report, "optimiser")[1] == "muon, learning rate up to 0.003, Muon's up to 0.02"
     assert cells(report, "training text")[1] == "238 documents, 61,234 sentences, 2,312,345 tokens"
     assert "Documents held out: 1801-Jefferson-1, 2005-Bush-1." in report
     assert "Note." not in report
@@ -45,9 +46,9 @@ def test_what_ran_is_listed(done: Path) -> None:
 def test_right_guesses_are_marked_with_a_word_and_counted(done: Path) -> None:
     report = (done / "report.md").read_text(encoding="utf-8")
     rows = [line for line in report.splitlines() if "`[MASK]` the public debt" in line]
-    assert rows[0].endswith("| reduce | **reduce** 41.1 % (right), pay 20.0 % |")
-    assert rows[1].endswith("| reduce | pay 30.0 %, **reduce** 10.0 % (right) |")
-    assert rows[2].endswith(r"| reduce | \* 30.0 %, \| 10.0 % |")
+    assert rows[0].endswith("| reduce | **reduce** 41.1 % (right); pay 20.0 % |")
+    assert rows[1].endswith("| reduce | pay 30.0 %; **reduce** 10.0 % (right) |")
+    assert rows[2].endswith(r"| reduce | \* 30.0 %; \| 10.0 % |")
     assert "The first guess is right in 1 of 3, one of the guesses shown in 2." in report
 
 

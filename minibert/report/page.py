@@ -56,10 +56,12 @@ def write_report(run: str | Path) -> Path:
 
 def settings(files: RunFiles) -> list[list[str]]:
     """Return the rows (name, value) of what was trained: sizes, objective, steps, text."""
-    rates = {"lr": "learning rate", "matrix_lr": "Muon's"}
-    known = {words: files.get("config", key) for key, words in rates.items()}
+    rates = column(files.train, "lr")
     optimizer = [files.get("config", "optimizer") or NONE]
-    optimizer += [f"{words} {rate:g}" for words, rate in known.items() if is_number(rate)]
+    if np.isfinite(rates).any():
+        optimizer.append(f"learning rate up to {np.nanmax(rates):.3g}")
+    if optimizer[0] == "muon":
+        optimizer.append(f"Muon's up to {number(files.get('config', 'matrix_lr'), '{:g}')}")
 
     def numbers(part: str, *keys: str) -> str:
         return ", ".join(count(files.get(part, key)) for key in keys)
@@ -110,7 +112,7 @@ def _blanks(files: RunFiles) -> list[str]:
         answer, guesses = blank.get("answer"), blank.get("guesses") or []
         right = [guess == answer for guess, _ in guesses]
         first, among = first + any(right[:1]), among + any(right)
-        shown = ", ".join(
+        shown = "; ".join(
             f"**{escape(guess)}** {percent(p)} (right)" if hit else f"{escape(guess)} {percent(p)}"
             for hit, (guess, p) in zip(right, guesses, strict=True)
         )

@@ -81,7 +81,7 @@ class RunFiles:
         """Kind, name and threads: "cpu (AMD EPYC), 2 threads"."""
         kind, name, threads = (self.get(key) for key in ("device", "device_name", "threads"))
         device = f"{kind} ({name})" if kind and name else kind or name or "an unrecorded device"
-        return f"{device}, {count(threads)} threads" if threads else device
+        return f"{device}, {count(threads)} thread{'s' * (threads > 1)}" if threads else device
 
 
 def read_run(folder: str | Path) -> RunFiles:
