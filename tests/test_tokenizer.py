@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tokenizers
 import transformers
 from samples import DOCUMENTS
 
@@ -162,6 +163,8 @@ def test_transformers_opens_the_folder_and_gives_the_same_ids(tmp_path: Path, lo
     pair = theirs("The bees.", "A mill")
     assert pair["input_ids"] == [2, *first, 3, *second, 3]
     assert pair["token_type_ids"] == [0] * (len(first) + 2) + [1] * (len(second) + 1)
+    plain = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json")).encode("The bees.", "A mill")
+    assert (plain.ids, plain.type_ids) == (pair["input_ids"], pair["token_type_ids"])
     assert theirs("the [MASK].", add_special_tokens=False)["input_ids"] == tokenizer.encode_blanks(
         "the [MASK]."
     )
@@ -189,6 +192,12 @@ def test_a_vocabulary_file_cut_short_or_with_doubles_is_named(tmp_path: Path, to
     (tmp_path / "vocab.txt").write_text("\n".join([*SPECIALS, "a", "b", "a"]))
     with pytest.raises(ValueError, match=r"vocab\.txt cannot be used: the piece 'a' stands in it twice"):
         Tokenizer.load(tmp_path)
+
+
+def test_only_a_new_line_divides_the_vocabulary_file(tmp_path: Path) -> None:
+    pieces = [*SPECIALS, "a\u2028b", "", "c d", "e"]
+    (tmp_path / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    assert list(Tokenizer.load(tmp_path).vocab) == pieces
 
 
 def test_a_folder_without_a_tokenizer_is_named(tmp_path: Path) -> None:

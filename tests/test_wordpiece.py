@@ -61,6 +61,7 @@ def test_words_of_more_than_a_hundred_characters_are_unknown() -> None:
         ("a\tb\nc\r d\u00a0e\u2003f", ["a", "b", "c", "d", "e", "f"]),
         ("a\x00b\x07c\u200bd\ufffde\u00adf", ["abcdef"]),
         ("日本語 is 語", ["日", "本", "語", "is", "語"]),
+        ("x\U0002b920y \U0002b820z", ["x", "\U0002b920", "y", "\U0002b820z"]),
         ("ひらがな 한국", ["ひらかな", unicodedata.normalize("NFD", "한국")]),
         ("“quoted”—dash…", ["“", "quoted", "”", "—", "dash", "…"]),
         ("ΟΔΟΣ", ["οδοσ"]),
@@ -97,7 +98,7 @@ def agreeing(char: str) -> bool:
 
 
 ALPHABET = [char for char in map(chr, range(0x110000)) if agreeing(char)]
-LIVELY = "abcXYZ019 \n\t.,'\"()[]-#$%éÑüßſİıΣσςäǅㄅ中文字日한び\u0301\u0308\u200b\u00ad\ufffd\0"
+LIVELY = "abcXYZ019 \n\t.,'\"()[]-#$%éÑüßſİıΣσςäǅㄅ中文字日한び\u0301\u0308\u200b\u00ad\ufffd\0\U0002b820\U0002b920"
 TEXTS = st.text(st.sampled_from(LIVELY) | st.sampled_from(ALPHABET), max_size=40)
 
 
