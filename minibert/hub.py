@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -204,11 +203,12 @@ def read_config(values: dict[str, Any], file: Path) -> BertConfig:
     # What the first files of BERT left unsaid: the sizes of bert-base-uncased.
     sizes = {"vocab_size": 30522, "layers": 12, "width": 768, "heads": 12, "feedforward": 3072}
     for ours, theirs in FIELDS.items():
-        value = values.get(theirs)
-        if isinstance(value, bool | str | list | dict):
-            raise ValueError(f"{file}: {theirs} must be a number, got {value!r}")
-        if value is not None:
-            sizes[ours] = value
+        value, kind = values.get(theirs), type(getattr(BertConfig, ours))  # int or float
+        if value is None:
+            continue
+        if type(value) not in (int, kind):
+            raise ValueError(f"{file}: {theirs} must be a number of type {kind.__name__}, got {value!r}")
+        sizes[ours] = value
     try:
         return BertConfig(
             **sizes,
@@ -261,11 +261,11 @@ def read_weights(folder: Path) -> tuple[Path, dict[str, Tensor]]:
         raise ValueError(f"{folder} has neither model.safetensors nor pytorch_model.bin")
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError):
+    except Exception as error:  # a damaged or hostile pickle can fail in any way
         raise ValueError(
             f"{file} is damaged, or holds more than tensors; such a file can run any program when it is "
             "opened, so it was refused and nothing in it was run; look for a model.safetensors"
-        ) from None
+        ) from error
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise ValueError(f"{file} must hold a dictionary of tensors, got {type(state).__name__}")
     return file, state
@@ -317,7 +317,11 @@ def load_weights(model: BertForPretraining, state: dict[str, Tensor], file: Path
         },
     }
     if any(problems.values()):
-        listed = (f"{kind}: {', '.join(sorted(names))}" for kind, names in problems.items() if names)
+        listed = (
+            f"{kind}: {', '.join(sorted(rename(name, MODULES) for name in names))}"
+            for kind, names in problems.items()
+            if names
+        )
         raise ValueError(f"{file} does not hold the weights of this BERT; {'; '.join(listed)}")
     for name, weight in weights.items():
         if name in state:

@@ -56,7 +56,7 @@ def twins(
 def test_hidden_states_logits_loss_and_every_gradient_are_those_of_transformers(
     dtype, tolerance, kernel, config, seed, data
 ) -> None:
-    """Differences are shares of the tensor's largest number; in a gradient, of at least a tenth of the largest.
+    """Differences are shares of a tensor's largest number; in gradients, of at least a tenth of the largest.
 
     (Some gradients are zero on paper, as that of a key's bias: what is left of them is rounding.)
     """

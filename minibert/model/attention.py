@@ -55,6 +55,6 @@ def check_mask(query: Tensor, key: Tensor, mask: Tensor | None) -> None:
     )
     if mask.dtype != torch.bool or not fits:
         raise ValueError(
-            f"mask must be boolean (True = may attend), broadcastable to (B, H, T, S) = {full}, of 2 to 4 axes, "
-            f"got {mask.dtype} of shape {tuple(mask.shape)}"
+            f"mask must be boolean (True = may attend), broadcastable to (B, H, T, S) = {full}, "
+            f"of 2 to 4 axes, got {mask.dtype} of shape {tuple(mask.shape)}"
         )

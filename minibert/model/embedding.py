@@ -43,14 +43,14 @@ class BertEmbedding(nn.Module):
         Raises ValueError for a sequence longer than the positions, for segments of another shape, and,
         on the CPU, for ids and segments outside their tables.
         """
-        T, longest = ids.shape[1], self.positions.num_embeddings
-        if T > longest:
+        length, longest = ids.shape[1], self.positions.num_embeddings
+        if length > longest:
             raise ValueError(
-                f"the model has {longest} positions, got a sequence of {T} tokens; cut it to {longest}, "
-                f"or make the model with max_positions of at least {T}"
+                f"the model has {longest} positions, got a sequence of {length} tokens; cut it to "
+                f"{longest}, or make the model with max_positions of at least {length}"
             )
         check_ids(ids, self.tokens.num_embeddings, "token ids")
-        places = self.positions.weight[:T]  # (T, D)
+        places = self.positions.weight[:length]  # (T, D)
         if segments is None:
             x = self.tokens(ids) + (places + self.segments.weight[0])  # (B, T, D)
         else:

@@ -1,0 +1,405 @@
+"""Hugging Face folders: what we write transformers opens, what others wrote we open, and what is refused."""
+
+import json
+import logging
+import os
+import pickle
+import stat
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+from hypothesis import given
+from oracles import distance, randomise
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from samples import DOCUMENTS
+from strategies import configs, seeds
+from torch import Tensor
+
+from minibert.config import BertConfig
+from minibert.hub import from_hugging_face, from_pretrained, save_pretrained, to_hugging_face
+from minibert.model.bert import BertForPretraining
+from minibert.text.tokenizer import Tokenizer
+
+transformers.utils.logging.disable_progress_bar()
+logging.getLogger("transformers").setLevel(logging.ERROR)
+
+SMALL = BertConfig(
+    vocab_size=60,
+    layers=2,
+    width=8,
+    heads=2,
+    feedforward=12,
+    max_positions=16,
+    activation="gelu_tanh",
+    position_init="sinusoidal",
+    pad_id=3,
+)
+IDS = torch.tensor([[2, 11, 30, 3], [2, 59, 12, 13]])
+SEGMENTS = torch.tensor([[0, 0, 1, 0], [0, 1, 1, 1]])
+ATTEND = torch.tensor([[True, True, True, False], [True, True, True, True]])
+
+
+@pytest.fixture
+def model() -> BertForPretraining:
+    return randomise(BertForPretraining(SMALL)).float().eval()
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return Tokenizer.train([document.text for document in DOCUMENTS], vocab_size=60)
+
+
+@pytest.fixture
+def theirs() -> transformers.BertForPreTraining:
+    config = transformers.BertConfig(
+        vocab_size=60,
+        hidden_size=8,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=12,
+        max_position_embeddings=16,
+    )
+    return randomise(transformers.BertForPreTraining(config)).float().eval()
+
+
+def assert_same_numbers(ours: BertForPretraining, theirs: transformers.BertForPreTraining) -> None:
+    with torch.no_grad():
+        got = ours(IDS, SEGMENTS, ATTEND)
+        expected = theirs(input_ids=IDS, token_type_ids=SEGMENTS, attention_mask=ATTEND.long())
+    assert distance(got.words, expected.prediction_logits) < 1e-5
+    assert distance(got.pairs, expected.seq_relationship_logits) < 1e-5
+
+
+def edit_json(file: Path, **changes: object) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+def edit_weights(folder: Path, change) -> None:
+    """Rewrite model.safetensors with change(dictionary of tensors)."""
+    file = folder / "model.safetensors"
+    save_file({name: tensor.clone() for name, tensor in change(load_file(file)).items()}, file)
+
+
+# ------------------------------------------------------------ what we write
+
+
+def test_transformers_opens_what_we_save_and_gets_the_same_numbers(model, tokenizer, tmp_path) -> None:
+    save_pretrained(model, tokenizer, tmp_path / "new" / "folder")
+    theirs, info = transformers.BertForPreTraining.from_pretrained(
+        tmp_path / "new" / "folder", output_loading_info=True
+    )
+    assert not any(info.values()), info
+    assert_same_numbers(model, theirs.eval())
+    assert theirs.config.hidden_act == "gelu_pytorch_tanh" and theirs.config.pad_token_id == 3
+
+    words = transformers.AutoTokenizer.from_pretrained(tmp_path / "new" / "folder")
+    text = DOCUMENTS[0].text
+    assert words(text, add_special_tokens=False)["input_ids"] == tokenizer.encode(text)
+    assert words.model_max_length == 16
+
+
+@given(config=configs(), seed=seeds)
+def test_saving_and_loading_changes_nothing(tmp_path_factory, config, seed) -> None:
+    folder = tmp_path_factory.mktemp("model")
+    model = randomise(BertForPretraining(config), seed).float()
+    save_pretrained(model, None, folder)
+    loaded, tokenizer = from_pretrained(folder)
+    assert tokenizer is None and not loaded.training
+    assert loaded.config == config
+    for (name, got), expected in zip(loaded.named_parameters(), model.parameters(), strict=True):
+        assert torch.equal(got, expected), name
+
+
+def test_the_configuration_and_the_tokenizer_come_back_whole(model, tokenizer, tmp_path) -> None:
+    save_pretrained(model, tokenizer, tmp_path)
+    loaded, words = from_pretrained(str(tmp_path))
+    assert loaded.config == SMALL
+    assert words is not None and words.fingerprint == tokenizer.fingerprint
+
+
+def test_tied_weights_are_saved_once_and_tied_again(model, tmp_path) -> None:
+    save_pretrained(model, None, tmp_path)
+    with safe_open(tmp_path / "model.safetensors", "pt") as file:
+        assert file.metadata() == {"format": "pt"}
+        tables = [name for name in file.keys() if list(file.get_slice(name).get_shape()) == [60, 8]]  # noqa: SIM118
+    assert tables == ["bert.embeddings.word_embeddings.weight"]
+    loaded, _ = from_pretrained(tmp_path)
+    assert loaded.words.weight is loaded.bert.embedding.tokens.weight
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o002])
+def test_the_umask_is_honoured(model, tokenizer, tmp_path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        save_pretrained(model, tokenizer, tmp_path)
+    finally:
+        os.umask(before)
+    files = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(files)
+    assert set(files.values()) == {0o666 & ~umask}
+
+
+def test_names_go_both_ways_also_for_gradients(model) -> None:
+    state = dict(model.named_parameters())
+    there = to_hugging_face(model.state_dict())
+    assert set(there) == {name for name, _ in transformers_parameters()}
+    back = from_hugging_face(there)
+    assert set(back) == set(state) and all(torch.equal(back[name], state[name]) for name in state)
+
+
+def transformers_parameters() -> list[tuple[str, Tensor]]:
+    config = transformers.BertConfig(
+        vocab_size=60, hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=12
+    )
+    return list(transformers.BertForPreTraining(config).named_parameters())
+
+
+# ------------------------------------------------------------ what others wrote
+
+
+def test_a_folder_of_transformers_gives_the_same_numbers(theirs, tmp_path) -> None:
+    theirs.save_pretrained(tmp_path)
+    ours, tokenizer = from_pretrained(tmp_path)
+    assert tokenizer is None and not ours.training
+    assert_same_numbers(ours, theirs)
+
+
+def test_the_bare_encoder_has_no_prefix_and_its_heads_start_fresh(theirs, tmp_path, caplog) -> None:
+    theirs.bert.save_pretrained(tmp_path)
+    assert not any(name.startswith("bert.") for name in load_file(tmp_path / "model.safetensors"))
+    ours, _ = from_pretrained(tmp_path)
+    expected = theirs.bert(input_ids=IDS, token_type_ids=SEGMENTS, attention_mask=ATTEND.long())
+    hidden = ours.bert(IDS, SEGMENTS, ATTEND)
+    assert distance(hidden, expected.last_hidden_state) < 1e-5
+    assert distance(ours.bert.pool(hidden), expected.pooler_output) < 1e-5
+    assert [record.getMessage().split(" has no weights for ")[1] for record in caplog.records] == [
+        "the head for words: they start fresh",
+        "the head for pairs: they start fresh",
+    ]
+    again, _ = from_pretrained(tmp_path)
+    assert torch.equal(again.pairs.weight, ours.pairs.weight)  # fresh, and the same each time
+
+
+def test_a_masked_language_model_lacks_pooler_and_pairs(theirs, tmp_path, caplog) -> None:
+    masked = transformers.BertForMaskedLM(theirs.config).eval()
+    masked.bert.load_state_dict(theirs.bert.state_dict(), strict=False)
+    masked.cls.predictions.load_state_dict(theirs.cls.predictions.state_dict())
+    masked.save_pretrained(tmp_path)
+    ours, _ = from_pretrained(tmp_path)
+    expected = masked(input_ids=IDS, token_type_ids=SEGMENTS, attention_mask=ATTEND.long())
+    assert distance(ours(IDS, SEGMENTS, ATTEND).words, expected.logits) < 1e-5
+    assert "the pooler" in caplog.text and "the head for pairs" in caplog.text
+    assert "the head for words" not in caplog.text
+
+
+def old_names(state: dict[str, Tensor], prefix: bool) -> dict[str, Tensor]:
+    """Rename as in the files of 2018: gamma and beta, copies of what is tied, positions as a buffer."""
+    state = {name: tensor.clone() for name, tensor in state.items()}
+    state["bert.embeddings.position_ids"] = torch.arange(16)[None]
+    old = {}
+    for name, tensor in state.items():
+        if "LayerNorm" in name:
+            name = name.replace("weight", "gamma").replace("bias", "beta")
+        old[name if prefix else name.removeprefix("bert.")] = tensor
+    return old
+
+
+@pytest.mark.parametrize("prefix", [True, False])
+@pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
+def test_folders_as_old_as_bert_base_uncased_load(theirs, tmp_path, caplog, prefix, file) -> None:
+    theirs.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    old = old_names(theirs.state_dict(), prefix)
+    assert {"cls.predictions.decoder.weight", "cls.predictions.decoder.bias"} < set(old)
+    assert any(name.endswith("gamma") for name in old)
+    if file == "pytorch_model.bin":
+        torch.save(old, tmp_path / file)
+    else:
+        save_file(old, tmp_path / file)
+
+    values = json.loads((tmp_path / "config.json").read_text())
+    kept = ("attention_probs_dropout_prob", "hidden_act", "hidden_dropout_prob", "hidden_size", "model_type")
+    kept += ("initializer_range", "intermediate_size", "max_position_embeddings", "num_attention_heads")
+    kept += ("num_hidden_layers", "type_vocab_size", "vocab_size")
+    (tmp_path / "config.json").write_text(json.dumps({key: values[key] for key in kept}))
+    ours, _ = from_pretrained(tmp_path)
+    assert_same_numbers(ours, theirs)
+    assert not caplog.records
+
+
+def test_weights_in_half_precision_are_read_as_float32(theirs, tmp_path) -> None:
+    theirs.bfloat16().save_pretrained(tmp_path)
+    ours, _ = from_pretrained(tmp_path)
+    assert {weight.dtype for weight in ours.parameters()} == {torch.float32}
+    assert torch.equal(ours.pairs.weight, theirs.cls.seq_relationship.weight.float())
+
+
+# ------------------------------------------------------------ what is refused
+
+
+@pytest.fixture
+def folder(model, tokenizer, tmp_path) -> Path:
+    save_pretrained(model, tokenizer, tmp_path)
+    return tmp_path
+
+
+def refusal(folder: Path | str) -> str:
+    """Return what from_pretrained says when it refuses."""
+    with pytest.raises(ValueError) as error:
+        from_pretrained(folder)
+    return str(error.value)
+
+
+def test_a_name_on_the_hub_is_no_folder_and_the_message_says_what_to_do() -> None:
+    message = refusal("bert-base-uncased")
+    assert "no folder 'bert-base-uncased'" in message and "hf download bert-base-uncased" in message
+
+
+def test_a_folder_without_a_model_is_refused(folder) -> None:
+    (folder / "model.safetensors").unlink()
+    assert "neither model.safetensors nor pytorch_model.bin" in refusal(folder)
+    (folder / "config.json").unlink()
+    assert "config.json is missing" in refusal(folder)
+
+
+@pytest.mark.parametrize("content", ["", '{"model_type": "be', "[1, 2]", "\x00"])
+def test_a_configuration_that_is_not_whole_is_refused(folder, content) -> None:
+    (folder / "config.json").write_text(content)
+    assert str(folder / "config.json") in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model_type", "roberta"),
+        ("hidden_act", "silu"),
+        ("position_embedding_type", "relative_key"),
+        ("is_decoder", True),
+        ("add_cross_attention", True),
+        ("hidden_size", "8"),
+        ("hidden_size", 8.0),
+        ("num_attention_heads", 3),
+    ],
+)
+def test_another_architecture_is_refused(folder, key, value) -> None:
+    edit_json(folder / "config.json", **{key: value})
+    message = refusal(folder)
+    assert str(value) in message and "config.json" in message
+
+
+def test_a_header_that_claims_more_than_the_file_is_refused(folder) -> None:
+    content = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes((2**62).to_bytes(8, "little") + content[8:])
+    assert f"{folder / 'model.safetensors'} is damaged" in refusal(folder)
+
+
+@pytest.mark.parametrize("kept", [0, 5, 200, 0.5, 0.99])
+def test_weights_cut_short_are_refused(folder, kept) -> None:
+    content = (folder / "model.safetensors").read_bytes()
+    kept = int(kept * len(content)) if isinstance(kept, float) else kept
+    (folder / "model.safetensors").write_bytes(content[:kept])
+    assert f"{folder / 'model.safetensors'} is damaged" in refusal(folder)
+
+
+class Payload:
+    """Pickles into a program that makes a file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self):
+        return (Path.touch, (self.file,))
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_program_in_a_pickle_is_refused_and_not_run(folder, model, zipped: bool) -> None:
+    (folder / "model.safetensors").unlink()
+    made, file = folder / "made", folder / "pytorch_model.bin"
+    if zipped:
+        torch.save(to_hugging_face(model.state_dict()) | {"payload": Payload(made)}, file)
+    else:
+        file.write_bytes(pickle.dumps(Payload(made), protocol=2))
+    message = refusal(folder)
+    assert str(file) in message and "refused and nothing in it was run" in message
+    assert not made.exists()
+
+
+def test_a_pickle_that_is_damaged_or_no_dictionary_of_tensors_is_refused(folder, model) -> None:
+    (folder / "model.safetensors").unlink()
+    file = folder / "pytorch_model.bin"
+    file.write_bytes(b"")
+    assert f"{file} is damaged" in refusal(folder)
+    torch.save([torch.zeros(3)], file)
+    assert "must hold a dictionary of tensors, got list" in refusal(folder)
+    torch.save(to_hugging_face(model.state_dict()), file)
+    file.write_bytes(file.read_bytes()[:-300])
+    assert f"{file} is damaged" in refusal(folder)
+
+
+def test_settings_that_disagree_with_the_weights_are_listed(folder) -> None:
+    edit_json(folder / "config.json", hidden_size=16, num_hidden_layers=5, vocab_size=61)
+    message = refusal(folder)
+    assert "hidden_size is 16 in config.json and 8 in the weights" in message
+    assert "num_hidden_layers is 5 in config.json and 2 in the weights" in message
+    assert "vocab_size is 61 in config.json and 60 in the weights" in message
+    assert "intermediate_size" not in message
+
+
+@pytest.mark.parametrize(
+    "field", ["intermediate_size", "max_position_embeddings", "type_vocab_size", "num_hidden_layers"]
+)
+def test_each_size_is_compared(folder, field) -> None:
+    edit_json(folder / "config.json", **{field: 1})
+    assert f"{field} is 1 in config.json" in refusal(folder)
+
+
+def test_missing_and_unexpected_weights_are_named(folder) -> None:
+    name, other = "bert.encoder.layer.1.output.dense.bias", "bert.encoder.layer.1.output.dense.bais"
+    edit_weights(folder, lambda state: {(other if key == name else key): state[key] for key in state})
+    message = refusal(folder)
+    assert f"missing: {name}" in message and f"unexpected: {other}" in message
+
+
+def test_half_a_head_is_missing_not_fresh(folder) -> None:
+    edit_weights(folder, lambda state: {k: v for k, v in state.items() if k != "bert.pooler.dense.bias"})
+    assert "missing: bert.pooler.dense.bias" in refusal(folder)
+
+
+def test_a_weight_of_another_shape_is_named(folder) -> None:
+    edit_weights(folder, lambda state: state | {"bert.pooler.dense.weight": torch.zeros(8, 9)})
+    assert "wrong shape: bert.pooler.dense.weight" in refusal(folder)
+
+
+@pytest.mark.parametrize("copy", ["weight", "bias"])
+def test_an_output_of_its_own_is_refused(folder, copy) -> None:
+    shape = (60, 8) if copy == "weight" else (60,)
+    edit_weights(folder, lambda state: state | {f"cls.predictions.decoder.{copy}": torch.zeros(shape)})
+    assert f"cls.predictions.decoder.{copy} is not" in refusal(folder)
+
+
+def test_another_vocabulary_than_the_models_is_refused(folder, tokenizer) -> None:
+    pieces = list(tokenizer.vocab)
+    pieces[-2:] = pieces[:-3:-1]
+    other = Tokenizer({piece: id for id, piece in enumerate(pieces)})
+    other.save(folder)
+    message = refusal(folder)
+    assert other.fingerprint in message and tokenizer.fingerprint in message
+
+
+def test_a_vocabulary_larger_than_the_models_is_refused(model, folder, tokenizer, tmp_path) -> None:
+    larger = Tokenizer(tokenizer.vocab | {"more": len(tokenizer)})
+    message = f"the tokenizer has {len(larger)} pieces and the model only 60"
+    with pytest.raises(ValueError, match=message):
+        save_pretrained(model, larger, tmp_path / "not made")
+    assert not (tmp_path / "not made").exists()
+    larger.save(folder)
+    assert message in refusal(folder)
+
+
+def test_a_tokenizer_cut_short_is_named(folder) -> None:
+    content = (folder / "tokenizer.json").read_text()
+    (folder / "tokenizer.json").write_text(content[: len(content) // 2])
+    assert str(folder / "tokenizer.json") in refusal(folder)
