@@ -298,19 +298,30 @@ def test_data_get_tells_where_the_verified_files_lie(capsys: pytest.CaptureFixtu
     assert "verified" in out
 
 
-def test_a_piece_that_the_terminal_cannot_show_does_not_stop_the_table() -> None:
+def run_with_stand_in(fill: str, words: list[str], **extra: str) -> subprocess.CompletedProcess[str]:
+    """Run the program in a child process where the recipe `fill` is the given lambda."""
     code = (
-        "import sys, types; stand_in = types.ModuleType('fill'); "
-        "stand_in.fill = lambda run, text, top: [[('é', 0.5)]]; "
-        "sys.modules['minibert.recipes.fill'] = stand_in; "
-        "from minibert.cli import main; sys.exit(main(['fill', 'runs/x', '[MASK]']))"
+        "import logging, sys, types; recipe = types.ModuleType('fill')\n"
+        f"recipe.fill = {fill}\n"
+        "sys.modules['minibert.recipes.fill'] = recipe\n"
+        f"from minibert.cli import main; sys.exit(main({words!r}))"
     )
-    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=os.environ | extra, capture_output=True, text=True
     )
+
+
+def test_a_piece_that_the_terminal_cannot_show_does_not_stop_the_table() -> None:
+    stand_in = "lambda run, text, top: [[('é', 0.5)]]"
+    done = run_with_stand_in(stand_in, ["fill", "runs/x", "[MASK]"], PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
     assert "?   50.0%" in done.stdout
+
+
+def test_what_the_library_reports_goes_to_stderr_under_its_name() -> None:
+    stand_in = "lambda run, text, top: [logging.getLogger('minibert').info('a head starts fresh')] and []"
+    done = run_with_stand_in(stand_in, ["fill", "runs/x", "[MASK]"])
+    assert done.stderr == "minibert: a head starts fresh\n"
 
 
 # Help.
