@@ -118,15 +118,8 @@ def test_no_file_loads_a_test_library_or_transformers() -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if not path.stem.startswith("__")], ids=module_name)
-def test_every_file_has_its_tests_under_its_own_stem_or_that_of_its_folder(path: Path) -> None:
-    own, folder = (ROOT / "tests" / f"test_{stem}.py" for stem in (path.stem, path.parent.name))
-    assert own.is_file() or folder.is_file()
-
-
-@pytest.mark.parametrize("folder", ["model", "byhand"])
-def test_every_block_has_its_own_tests(folder: str) -> None:
-    stems = {path.stem for path in (PACKAGE / folder).glob("*.py")} - {"__init__", "gradcheck"}
-    assert [stem for stem in sorted(stems) if not (ROOT / "tests" / f"test_{stem}.py").is_file()] == []
+def test_every_file_has_its_tests_under_its_own_stem(path: Path) -> None:
+    assert (ROOT / "tests" / f"test_{path.stem}.py").is_file()
 
 
 def test_no_two_files_share_a_stem_but_twins() -> None:
