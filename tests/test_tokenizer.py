@@ -181,7 +181,7 @@ def test_a_tokenizer_file_cut_short_is_named(tmp_path: Path, tokenizer: Tokenize
     tokenizer.save(tmp_path)
     path = tmp_path / "tokenizer.json"
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(ValueError, match=r"tokenizer\.json cannot be used: it is not whole JSON .*cut short"):
+    with pytest.raises(ValueError, match=r"tokenizer\.json cannot be used: .* is not whole JSON .*cut short"):
         Tokenizer.load(tmp_path)
 
 
@@ -192,6 +192,32 @@ def test_a_vocabulary_file_cut_short_or_with_doubles_is_named(tmp_path: Path, to
     (tmp_path / "vocab.txt").write_text("\n".join([*SPECIALS, "a", "b", "a"]))
     with pytest.raises(ValueError, match=r"vocab\.txt cannot be used: the piece 'a' stands in it twice"):
         Tokenizer.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ('{"do_lower_case": tr', "tokenizer_config.json is not whole JSON"),
+        ('{"do_lower_case": true, "strip_accents": false}', "strip_accents must be True"),
+        ('{"tokenize_chinese_chars": false}', "tokenize_chinese_chars must be true"),
+    ],
+)
+def test_a_configuration_that_would_give_other_ids_is_refused(
+    tmp_path: Path, config: str, message: str
+) -> None:
+    (tmp_path / "vocab.txt").write_text("\n".join(SPECIALS))
+    (tmp_path / "tokenizer_config.json").write_text(config)
+    with pytest.raises(ValueError, match=message):
+        Tokenizer.load(tmp_path)
+
+
+def test_a_file_that_does_not_name_its_model_loads(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    tokenizer.save(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    parts = json.loads(path.read_text())
+    del parts["model"]["type"]
+    path.write_text(json.dumps(parts))
+    assert Tokenizer.load(tmp_path).vocab == tokenizer.vocab
 
 
 def test_only_a_new_line_divides_the_vocabulary_file(tmp_path: Path) -> None:

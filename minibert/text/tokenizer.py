@@ -182,11 +182,11 @@ def _backend(vocab: Mapping[str, int], lowercase: bool) -> tokenizers.Tokenizer:
 def _from_json(path: Path) -> tuple[dict[str, int], bool]:
     """Return (vocabulary, lowercase) of a tokenizer.json; refuse what would give other ids than ours."""
     try:
-        parts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        parts = _read_json(path)
         model, normalizer, splitter = parts["model"], parts["normalizer"], parts["pre_tokenizer"]
         vocab, lowercase = dict(model["vocab"]), normalizer["lowercase"]
         found = {
-            "model": model.get("type"),
+            "model": model.get("type", "WordPiece"),  # files of 2020 do not say it
             "pieces": (model["unk_token"], model["continuing_subword_prefix"]),
             "characters in a word": model["max_input_chars_per_word"],
             "normalizer": normalizer["type"],
@@ -204,12 +204,6 @@ def _from_json(path: Path) -> tuple[dict[str, int], bool]:
                 if vocab.get(token["content"]) != token["id"]
             ],
         }
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"it is not whole JSON (line {error.lineno}: {error.msg}), perhaps cut short"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"it is not UTF-8 text (byte {error.start})") from error
     except (KeyError, TypeError) as error:
         raise ValueError(f"it is not a WordPiece tokenizer of BERT's kind ({error} not found)") from error
 
@@ -241,5 +235,20 @@ def _from_vocab(path: Path) -> tuple[dict[str, int], bool]:
         raise ValueError(f"the piece {twice!r} stands in it twice")
 
     config = path.with_name("tokenizer_config.json")
-    settings = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
-    return vocab, settings.get("do_lower_case", True)
+    settings = _read_json(config) if config.is_file() else {}
+    lowercase = settings.get("do_lower_case", True)
+    if settings.get("strip_accents") not in (None, lowercase):
+        raise ValueError(f"{config.name}: strip_accents must be {lowercase} like do_lower_case, or null")
+    if settings.get("tokenize_chinese_chars", True) is not True:
+        raise ValueError(f"{config.name}: tokenize_chinese_chars must be true")
+    return vocab, lowercase
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}: {error.msg}"
+        raise ValueError(f"{path.name} is not whole JSON ({place}), perhaps cut short") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path.name} is not UTF-8 text (byte {error.start})") from error
