@@ -129,16 +129,19 @@ class Fill:
 class Report:
     """Write a run's report (report.md), its pictures and its model card (README.md).
 
-    example:
+    examples:
       minibert report runs/bert-tiny
+      minibert report runs/bert-tiny --beside runs/other
     """
 
     run: Annotated[Positional[Path], arg(metavar="RUN", help="A run folder, also of a run still going on.")]
+    beside: tuple[Path, ...] = ()
+    """Other run folders, to stand in the table of scores too."""
 
     def __call__(self) -> None:
         from minibert.report import write_model_card, write_report
 
-        print(f"report: {write_report(self.run)}")
+        print(f"report: {write_report(self.run, self.beside)}")
         print(f"model card: {write_model_card(self.run)}")
 
 

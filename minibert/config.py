@@ -133,7 +133,7 @@ class PretrainConfig:
     """How the learned positions start."""
 
     word_bias: Literal["frequencies", "zero"] = "frequencies"
-    """How the bias over the vocabulary starts: at the log frequencies of the pieces, or at zero as in the paper."""
+    """How the bias over the vocabulary starts: at the log frequencies of the pieces, or at zero."""
 
     objective: Literal["mlm+nsp", "mlm"] = "mlm+nsp"
     """Masked words and next sentences, or masked words alone."""

@@ -272,7 +272,7 @@ def test_report_says_where_the_report_and_the_card_are(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stand_in: Any = types.ModuleType("minibert.report")
-    stand_in.write_report = lambda run: run / "report.md"
+    stand_in.write_report = lambda run, beside: run / "report.md"
     stand_in.write_model_card = lambda run: run / "README.md"
     monkeypatch.setitem(sys.modules, "minibert.report", stand_in)
     assert main(["report", "runs/x"]) == 0

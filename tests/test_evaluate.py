@@ -1,4 +1,4 @@
-"""Evaluation: the same numbers twice, whatever the batch size, and asked for the same tokens as the baselines."""
+"""Evaluation: the same numbers twice, whatever the batch size, on the same tokens as the baselines."""
 
 import dataclasses
 import math

@@ -24,7 +24,7 @@ def test_without_a_terminal_there_are_about_ten_plain_lines():
         progress(line(step, step / 1000))
     shown = out.getvalue().splitlines()
     assert len(shown) == 11
-    assert shown[5].split() == "50% step 500: loss 2.500, 12,346 tokens/s, 0:30 left".split()
+    assert shown[5].split() == "50% step 500: loss 2.500, 12,346 tokens/s, 0:30 left".split()  # noqa: SIM905
 
 
 def test_held_out_numbers_are_always_shown():

@@ -46,7 +46,7 @@ def test_the_first_adamw_step_is_worked_out_by_hand():
 
 
 def test_decay_does_not_pass_through_the_gradient():
-    # With decoupled decay a zero gradient shrinks the weight by lr * decay exactly; L2 would take a full step.
+    # Decoupled, a zero gradient shrinks the weight by lr * decay exactly; L2 would take a full step.
     w = nn.Parameter(torch.tensor([[3.0]]))
     w.grad = torch.zeros(1, 1)
     AdamW([w], lr=0.1, weight_decay=0.5).step()

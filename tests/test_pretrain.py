@@ -217,8 +217,7 @@ def test_adamw_whole_words_and_cosine_also_train(tmp_path):
     ],
 )
 def test_presets_have_the_published_sizes(preset, layers, width, millions):
-    # Turc et al. 2019, table 1 and the google-research/bert README: parameters with V = 30522, pooler included,
-    # heads left out.
+    # Turc et al. 2019 and the google-research/bert README: V = 30522, with the pooler, without the heads.
     shape = model_config(preset, PretrainConfig(vocab_size=30522))
     assert (shape.layers, shape.width, shape.heads, shape.feedforward) == (
         layers,

@@ -1,5 +1,6 @@
 """The numbers in the report are those of the files, beside what they must beat."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from run_folders import cells, evaluation_record, metrics_rows, run_record, whole_run, write_run
@@ -41,12 +42,16 @@ def test_the_summary_says_what_ran_and_what_came_of_it(tmp_path: Path) -> None:
         assert words in said
 
 
-def test_other_recipes_stand_in_further_rows(tmp_path: Path) -> None:
-    other = {"name": "paper's recipe (AdamW)", "minutes": 4.5, "word_loss": 6.2, "word_accuracy": 0.126}
-    evaluation = evaluation_record(comparisons=[other | {"pair_loss": 0.69, "pair_accuracy": 0.49}])
-    report = scores(write_run(tmp_path / "run", run_record(), metrics_rows(), evaluation))
-    assert "the same minutes, other recipes" in report
-    assert cells(report, "paper's recipe (AdamW) (4 min 30 s)")[1:] == ["6.200", "12.6 %", "0.690", "49.0 %"]
+def test_another_run_stands_in_a_further_row_with_what_it_did_otherwise(tmp_path: Path) -> None:
+    record = run_record()
+    record["config"] |= {"optimizer": "adamw", "out": "elsewhere"}
+    evaluation = evaluation_record(word_loss=6.2, word_accuracy=0.126, pair_loss=0.69, pair_accuracy=0.49)
+    other = read_run(write_run(tmp_path / "paper", record, metrics_rows(), evaluation))
+    files = read_run(write_run(tmp_path / "run", run_record(), metrics_rows(), evaluation_record()))
+    report = "\n".join(held_out(replace(files, beside=(other,))))
+    assert cells(report, "paper (4 min 4 s; optimizer adamw)")[1:] == ["6.200", "12.6 %", "0.690", "49.0 %"]
+    other.run["config"]["seq_len"] = 999
+    assert "asked about other text" in "\n".join(held_out(replace(files, beside=(other,))))
 
 
 def test_a_model_that_does_not_beat_a_baseline_is_called_so(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def pair_spans(store: Store, meets: Ints, room: int, keys: Bits) -> tuple[Spans,
 
 
 def single_spans(store: Store, sentences: Ints, room: int) -> Spans:
-    """Return one segment an example: `room` tokens from a sentence's start, moved back at a document's end."""
+    """Return one segment an example: `room` tokens from a sentence's start, or a document's last `room`."""
     document = np.searchsorted(store.documents, sentences, side="right") - 1
     first = store.sentences[store.documents[document]]
     last = store.sentences[store.documents[document + 1]]

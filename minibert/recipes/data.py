@@ -64,7 +64,7 @@ def read_corpus(words: Sequence[str]) -> tuple[list[Document], list[Document]]:
 def learn_tokenizer(documents: Sequence[Document], vocab_size: int) -> Tokenizer:
     """Learn a vocabulary from the documents, or take the one that was learned from them before.
 
-    The trainer of `tokenizers` breaks ties at random; the cache makes two runs on one text use one vocabulary.
+    The trainer of `tokenizers` breaks ties at random; with the cache, runs on one text share one vocabulary.
     """
     digest = hashlib.sha256(f"wordpiece {vocab_size} lower".encode())
     for document in documents:
@@ -83,7 +83,7 @@ def learn_tokenizer(documents: Sequence[Document], vocab_size: int) -> Tokenizer
 
 
 def prepare(words: Sequence[str], vocab_size: int, tokenizer: Tokenizer | None = None) -> Text:
-    """Read the corpus, learn a tokenizer on the part to train on unless one is given, and build the stores."""
+    """Read the corpus, learn a tokenizer on what is not held out unless one is given, and build the stores."""
     train, held_out = read_corpus(words)
     logger.info("%s: %d documents to train on, %d held out", " + ".join(words), len(train), len(held_out))
     tokenizer = tokenizer or learn_tokenizer(train, vocab_size)

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +25,7 @@ from minibert.recipes.data import Text, prepare
 from minibert.recipes.evaluate import evaluate, full_evaluation, held_out_batches
 from minibert.recipes.fill import sample_blanks
 from minibert.report import write_model_card, write_report
+from minibert.sources import cards
 from minibert.text.store import Store
 from minibert.text.tokenizer import Tokenizer
 from minibert.train.checkpoint import replace_file
@@ -125,7 +126,8 @@ def check_folder(out: Path, resume: bool) -> dict[str, Any] | None:
         raise ValueError(f"{out} is not empty and holds no run; choose another folder with --out")
     if not resume:
         raise ValueError(
-            f"{out} holds a run already. Go on with it: --resume auto. Or keep it and write elsewhere: --out FOLDER"
+            f"{out} holds a run already. Go on with it: --resume auto. "
+            "Or keep it, and write elsewhere: --out FOLDER"
         )
     return json.loads((out / "run.json").read_text(encoding="utf-8"))
 
@@ -241,8 +243,15 @@ def describe_run(
         "threads": torch.get_num_threads(),
         "started": now(),
         "finished": None,
-        "data": {"corpus": list(config.corpus), **text.describe()},
+        "data": {"corpus": list(config.corpus), "cards": describe_cards(config.corpus), **text.describe()},
     }
+
+
+def describe_cards(corpus: Sequence[str]) -> list[dict[str, str]]:
+    """Return what the model card says of the data cards among the words behind --corpus."""
+    known = cards()
+    told = ("name", "title", "language", "license")
+    return [{field: getattr(known[word], field) for field in told} for word in corpus if word in known]
 
 
 def device_name(device: torch.device) -> str:

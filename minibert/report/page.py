@@ -3,6 +3,8 @@
 import json
 import math
 import shlex
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +30,13 @@ REACH = 110
 """Characters shown on each side of a blank."""
 
 
-def write_report(run: str | Path) -> Path:
+def write_report(run: str | Path, beside: Sequence[str | Path] = ()) -> Path:
     """Write report.md and its pictures into the run folder, and return the path of report.md.
 
-    Raises ValueError when `run` is not a run folder.
+    The runs of `beside` get a row each in the table of scores.
+    Raises ValueError when `run`, or one of the others, is not a run folder.
     """
-    files = read_run(run)
+    files = replace(read_run(run), beside=tuple(read_run(other) for other in beside))
     parts = [
         f"# {escape(files.name)}",
         summary(files),

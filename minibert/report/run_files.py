@@ -31,6 +31,8 @@ class RunFiles:
     """evaluation.json; empty where there is none."""
     notes: list[str]
     """Sentences about what is missing or odd."""
+    beside: tuple["RunFiles", ...] = ()
+    """Other runs, to compare this one with."""
 
     def get(self, *keys: str) -> Any:
         """Return the value under nested keys of run.json, or None."""

@@ -79,12 +79,25 @@ def _scores(found: Record) -> list[str]:
 
 
 def _other_recipes(files: RunFiles) -> list[list[str]]:
-    others = files.evaluation.get("comparisons") or files.get("comparisons") or []
-    rows = [["*the same minutes, other recipes:*", "", "", "", ""]] if others else []
-    for other in others:
-        name, seconds = other.get("name", "unnamed"), 60 * as_float(other.get("minutes"))
-        rows.append([f"{escape(name)} ({duration(seconds)})", *_scores(other)])
-    return rows
+    return [
+        [f"{escape(other.folder.name)} ({duration(other.last.get('seconds'))}; {_difference(files, other)})"]
+        + _scores(_newest(other))
+        for other in files.beside
+    ]
+
+
+def _difference(files: RunFiles, other: RunFiles) -> str:
+    """Say in which settings the other run differs, and whether it answered other questions."""
+    ours, theirs = ({"preset": r.get("preset"), **(r.get("config") or {})} for r in (files, other))
+    shown = [
+        f"{name.replace('_', ' ')} {value}"
+        for name, value in theirs.items()
+        if name not in ("out", "resume") and value is not None and value != ours.get(name)
+    ]
+    asked = (("data", "fingerprint"), ("config", "seq_len"))
+    if any(files.get(*keys) != other.get(*keys) for keys in asked):
+        shown.append("asked about other text")
+    return escape(", ".join(shown) or "the same settings")
 
 
 def _verdict(files: RunFiles) -> list[str]:

@@ -147,7 +147,7 @@ def model_tensors(model: nn.Module) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def load_model_tensors(model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Copy `tensors` into the model. Raises ValueError that names what is missing, unexpected or misshapen."""
+    """Copy `tensors` into the model. Raises ValueError naming what is missing, unexpected or misshapen."""
     own = model_tensors(model)
     missing, unexpected = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
     misshapen = [
