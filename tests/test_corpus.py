@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minibert.text.corpus import Document, read_documents, split_held_out, split_sentences
@@ -205,6 +205,7 @@ def test_a_text_without_words_has_no_sentence() -> None:
     assert split_sentences("") == split_sentences(" \n\n\t\n") == []
 
 
+@settings(max_examples=200)
 @given(st.text(alphabet="aBI .!?\"')([—-\n19U.", max_size=60))
 def test_no_character_is_lost_and_no_sentence_is_blank(text: str) -> None:
     sentences = split_sentences(text)

@@ -107,6 +107,7 @@ def library_split(text: str, lowercase: bool) -> list[str]:
     return [word for word, _ in BertPreTokenizer().pre_tokenize_str(normal)]
 
 
+@settings(max_examples=200)
 @given(TEXTS, st.booleans())
 def test_any_text_is_cut_into_the_words_of_the_library(text: str, lowercase: bool) -> None:
     assert wordpiece.basic_split(text, lowercase) == library_split(text, lowercase)
@@ -118,7 +119,7 @@ def test_every_character_on_its_own_is_treated_as_by_the_library() -> None:
         assert wordpiece.basic_split(text, lowercase) == library_split(text, lowercase)
 
 
-@settings(max_examples=50)
+@settings(max_examples=100)
 @given(TEXTS, st.sets(st.text("abcxyz019é中.", min_size=1, max_size=4), max_size=40), st.booleans())
 def test_any_text_and_vocabulary_give_the_ids_of_the_library(
     text: str, pieces: set[str], lowercase: bool
