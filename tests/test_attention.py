@@ -78,7 +78,7 @@ def test_a_row_that_may_see_nothing_gives_zeros_and_a_finite_gradient(attend, dt
     leaves = [t.to(dtype).requires_grad_() for t in draw(size, seed)]
     mask = normal(seed + 3, size.B, 1, size.T, size.S) > 0
     mask[0, :, 0] = False
-    out = attend(*leaves, mask)
+    out = attend(*leaves, mask=mask)
     assert not out[0, :, 0].any()
 
     gradients = torch.autograd.grad(out, leaves, normal(seed + 4, *out.shape).to(dtype))
@@ -94,7 +94,7 @@ def test_the_kernel_gives_the_numbers_and_gradients_of_the_formula(
     leaves = [t.to(dtype).requires_grad_() for t in draw(size, seed)]
     mask = data.draw(st.none() | masks(size))
     upstream = normal(seed + 3, *size.query).to(dtype)
-    fast, slow = attention(*leaves, mask), plain(*leaves, mask)
+    fast, slow = attention(*leaves, mask=mask), plain(*leaves, mask=mask)
     assert distance(fast, slow, least=1) < tolerance
     for got, expected in zip(
         torch.autograd.grad(fast, leaves, upstream), torch.autograd.grad(slow, leaves, upstream), strict=True

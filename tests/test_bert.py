@@ -9,10 +9,10 @@ import torch.nn.functional as F
 import transformers
 from hypothesis import given
 from oracles import check_gradients, distance, randomise
-from strategies import Batch, batches, configs, normal, seeds
+from strategies import batches, configs, normal, seeds
 from torch import Generator, Tensor
 
-from minibert.config import PRESETS, BertConfig
+from minibert.config import PRESETS, BertConfig, from_dict
 from minibert.hub import from_hugging_face, to_hugging_face, write_config
 from minibert.model.bert import BertForPretraining
 from minibert.model.position import sinusoids
@@ -38,9 +38,8 @@ def twins(
 ) -> tuple[BertForPretraining, transformers.BertForPreTraining]:
     """Return a random BERT of transformers and ours with its weights, float64."""
     settings = {key: value for key, value in write_config(config, None).items() if key != "minibert"}
-    theirs = transformers.BertForPreTraining(
-        transformers.BertConfig(**settings, attn_implementation=kernel)  # pyright: ignore[reportArgumentType]
-    )
+    settings["attn_implementation"] = kernel
+    theirs = transformers.BertForPreTraining(transformers.BertConfig(**settings))
     randomise(theirs, seed, scale=0.3)
     ours = BertForPretraining(config).double()
     weights = from_hugging_face(theirs.state_dict())
@@ -60,7 +59,9 @@ def test_hidden_states_logits_loss_and_every_gradient_are_those_of_transformers(
 
     (Some gradients are zero on paper, as that of a key's bias: what is left of them is rounding.)
     """
-    ours, theirs = (model.to(dtype).train() for model in twins(config, seed, kernel))
+    ours, theirs = twins(config, seed, kernel)
+    ours.to(dtype).train()
+    theirs.to(dtype).train()
     batch = data.draw(batches(config))
     B, T = batch.ids.shape
     generator = Generator().manual_seed(seed)
@@ -83,7 +84,7 @@ def test_hidden_states_logits_loss_and_every_gradient_are_those_of_transformers(
     assert distance(got.words, expected.prediction_logits) < tolerance
     assert distance(got.pairs, expected.seq_relationship_logits) < tolerance
 
-    features, pairs = ours.features(*batch, slots)
+    features, pairs = ours.features(*batch, slots=slots)
     words = F.linear(features, ours.words.weight, ours.words.bias)
     loss = F.cross_entropy(words, labels.flatten()[slots]) + F.cross_entropy(pairs, follows)
     assert distance(loss, expected.loss) < tolerance
@@ -156,8 +157,8 @@ def test_features_are_those_of_the_whole_with_their_gradients(data, seed: int) -
         loss = (words * normal(seed, *words.shape)).sum() + (pairs * normal(seed, *pairs.shape)).sum()
         return torch.autograd.grad(loss, list(model.parameters()))
 
-    whole = model(*batch, slots)
-    features, pairs = model.features(*batch, slots)
+    whole = model(*batch, slots=slots)
+    features, pairs = model.features(*batch, slots=slots)
     words = F.linear(features, model.words.weight, model.words.bias)
     assert distance(words, whole.words) < 1e-12
     assert distance(pairs, whole.pairs) < 1e-12
@@ -227,7 +228,7 @@ def test_the_output_weights_are_the_token_embedding() -> None:
 )
 def test_presets_have_as_many_parameters_as_the_published_models(preset: str, count: int) -> None:
     with torch.device("meta"):
-        model = BertForPretraining(BertConfig(vocab_size=30522, **PRESETS[preset]))
+        model = BertForPretraining(from_dict(BertConfig, PRESETS[preset] | {"vocab_size": 30522}))
     assert sum(weight.numel() for weight in model.parameters()) == count
 
 
@@ -255,10 +256,10 @@ def test_training_compiles_into_one_graph(attend) -> None:
 
 @pytest.mark.parametrize("wrong", [-1, 11])
 def test_an_id_outside_the_vocabulary_is_named(wrong: int) -> None:
-    batch = Batch(torch.tensor([[1, 2], [3, wrong]]), None, None)
-    for run in (small(), lambda *batch: small().features(*batch, torch.tensor([0]))):
+    model, ids = small(), torch.tensor([[1, 2], [3, wrong]])
+    for run in (model, lambda ids: model.features(ids, None, None, torch.tensor([0]))):
         with pytest.raises(ValueError, match=f"from 0 to 10, got {wrong} in sequence 1 at position 1"):
-            run(*batch)
+            run(ids)
 
 
 def test_a_sequence_longer_than_the_model_is_refused() -> None:

@@ -16,7 +16,7 @@ class WordHead(nn.Module):
     Devlin et al. 2019, section 3.1 (masked LM); the transform is in their published code.
     """
 
-    def __init__(self, config: BertConfig, token_embedding: nn.Parameter) -> None:
+    def __init__(self, config: BertConfig, token_embedding: Tensor) -> None:
         super().__init__()
         self.dense = nn.Linear(config.width, config.width)
         self.activation = ACTIVATIONS[config.activation]
