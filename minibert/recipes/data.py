@@ -83,7 +83,7 @@ def learn_tokenizer(documents: Sequence[Document], vocab_size: int) -> Tokenizer
 
 
 def prepare(words: Sequence[str], vocab_size: int, tokenizer: Tokenizer | None = None) -> Text:
-    """Read the corpus, learn a tokenizer on what is not held out unless one is given, and build the stores."""
+    """Read the corpus, learn a tokenizer from what is not held out unless one is given, and build stores."""
     train, held_out = read_corpus(words)
     logger.info("%s: %d documents to train on, %d held out", " + ".join(words), len(train), len(held_out))
     tokenizer = tokenizer or learn_tokenizer(train, vocab_size)
