@@ -109,14 +109,15 @@ def from_pretrained(folder: str | Path) -> tuple[BertForPretraining, Tokenizer |
     """Open a folder that `save_pretrained` or `transformers` wrote: a model on the CPU and its tokenizer.
 
     The model is float32 and in evaluation mode; the tokenizer is None when the folder has none. A pooler or
-    a head that the folder lacks as a whole starts fresh, with a warning. Nothing is unpickled or run.
+    a head that the folder lacks as a whole starts fresh, with a warning. No program hidden in a file is run.
     Raises ValueError when the folder, its configuration, its weights or its tokenizer do not fit together.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise ValueError(
-            f"no folder {str(folder)!r} here, and minibert does not download models; where there is an "
-            f"internet, `hf download {folder} --local-dir FOLDER` (pip install huggingface_hub) makes one"
+            f"no folder {str(folder)!r}; if that is a name on the Hugging Face hub: minibert does not "
+            "download, but `hf download NAME --local-dir FOLDER` (pip install huggingface_hub) does, where "
+            "there is an internet; then give FOLDER"
         )
     values = read_json(folder / "config.json")
     config = read_config(values, folder / "config.json")
@@ -299,7 +300,7 @@ def compare_sizes(config: BertConfig, state: dict[str, Tensor], file: Path) -> N
 def load_weights(model: BertForPretraining, state: dict[str, Tensor], file: Path) -> None:
     """Copy the weights into the model; what it has and the file lacks as a whole stays fresh, with a warning.
 
-    Raises ValueError naming the weights that are missing, unexpected or of the wrong shape.
+    Raises ValueError naming the weights that are missing, unexpected, of another shape, or integers.
     """
     weights = dict(model.named_parameters())
     missing = set(weights) - set(state)
@@ -312,8 +313,10 @@ def load_weights(model: BertForPretraining, state: dict[str, Tensor], file: Path
     problems = {
         "missing": missing,
         "unexpected": set(state) - set(weights),
-        "wrong shape": {
-            name for name in set(weights) & set(state) if weights[name].shape != state[name].shape
+        "not numbers of the right shape": {
+            name
+            for name in set(weights) & set(state)
+            if weights[name].shape != state[name].shape or not state[name].is_floating_point()
         },
     }
     if any(problems.values()):

@@ -255,7 +255,7 @@ def refusal(folder: Path | str) -> str:
 
 def test_a_name_on_the_hub_is_no_folder_and_the_message_says_what_to_do() -> None:
     message = refusal("bert-base-uncased")
-    assert "no folder 'bert-base-uncased'" in message and "hf download bert-base-uncased" in message
+    assert "no folder 'bert-base-uncased'" in message and "`hf download NAME --local-dir FOLDER`" in message
 
 
 def test_a_folder_without_a_model_is_refused(folder) -> None:
@@ -368,9 +368,10 @@ def test_half_a_head_is_missing_not_fresh(folder) -> None:
     assert "missing: bert.pooler.dense.bias" in refusal(folder)
 
 
-def test_a_weight_of_another_shape_is_named(folder) -> None:
-    edit_weights(folder, lambda state: state | {"bert.pooler.dense.weight": torch.zeros(8, 9)})
-    assert "wrong shape: bert.pooler.dense.weight" in refusal(folder)
+@pytest.mark.parametrize("wrong", [torch.zeros(8, 9), torch.zeros(8, 8, dtype=torch.int8)])
+def test_a_weight_of_another_shape_or_in_integers_is_named(folder, wrong) -> None:
+    edit_weights(folder, lambda state: state | {"bert.pooler.dense.weight": wrong})
+    assert "not numbers of the right shape: bert.pooler.dense.weight" in refusal(folder)
 
 
 @pytest.mark.parametrize("copy", ["weight", "bias"])
