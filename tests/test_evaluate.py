@@ -48,6 +48,7 @@ def test_numbers_are_those_of_a_count_by_hand(parts):
             if target != IGNORE:
                 log_p.append(words[slot, target].item())
                 hits.append(words[slot].argmax().item() == target)
+        assert batch.pair_labels is not None
         label = int(batch.pair_labels[0])
         pair_log_p.append(pairs[0, label].item())
         pair_hits.append(pairs[0].argmax().item() == label)

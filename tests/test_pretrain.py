@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+from typing import Any
 
 import pytest
 import torch
@@ -62,7 +63,8 @@ def test_metrics_hold_training_and_held_out_lines(run):
 
 
 def test_transformers_opens_the_run_with_the_same_numbers(run):
-    theirs, info = BertForPreTraining.from_pretrained(run, output_loading_info=True)
+    loaded: Any = BertForPreTraining.from_pretrained(run, output_loading_info=True)
+    theirs, info = loaded
     assert not info["missing_keys"] and not info["unexpected_keys"]
     ours, tokenizer = from_pretrained(run)
     sentence = documents(1)[0].text.splitlines()[0]
@@ -133,6 +135,12 @@ def test_a_folder_with_other_things_in_it_is_refused(tmp_path):
         with pytest.raises(ValueError, match="is not empty and holds no run; choose another"):
             pretrain("bert-tiny", small_config(tmp_path, resume=resume))
     assert (tmp_path / "run" / "thesis.tex").read_text() == "dear"
+
+
+def test_a_run_that_was_killed_before_its_first_record_starts_anew(tmp_path):
+    (tmp_path / "run").mkdir()
+    Tokenizer.train(["other words"], vocab_size=60).save(tmp_path / "run")
+    assert (pretrain("bert-tiny", small_config(tmp_path, steps=1)) / "report.md").exists()
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):

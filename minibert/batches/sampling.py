@@ -38,12 +38,12 @@ def random_bits(*counters: ArrayLike) -> Bits:
 
 def uniform(*counters: ArrayLike) -> NDArray[np.float64]:
     """Return a number in [0, 1) for each tuple of counters (see `random_bits`)."""
-    return (random_bits(*counters) >> np.uint64(11)) * 2.0**-53
+    return (random_bits(*counters) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def integers(below: ArrayLike, *counters: ArrayLike) -> NDArray[np.int64]:
     """Return an integer in [0, below) for each tuple of counters (see `random_bits`)."""
-    return (uniform(*counters) * below).astype(np.int64)
+    return (uniform(*counters) * np.asarray(below)).astype(np.int64)
 
 
 @lru_cache(maxsize=2)

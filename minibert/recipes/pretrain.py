@@ -48,6 +48,9 @@ MAY_CHANGE = {
 }
 """Settings that may differ when a run is resumed."""
 
+BEGUN = {"tokenizer.json", "tokenizer_config.json", "vocab.txt", ".run.json.partial"}
+"""What a run may have left that was killed before its run.json was there: as good as nothing."""
+
 logger = logging.getLogger("minibert")
 
 
@@ -118,7 +121,7 @@ def check_folder(out: Path, resume: bool) -> dict[str, Any] | None:
     """
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file; choose another folder with --out")
-    if not out.exists() or not any(out.iterdir()):
+    if not out.exists() or {path.name for path in out.iterdir()} <= BEGUN:
         nearest = next(folder for folder in [out, *out.absolute().parents] if folder.exists())
         require(os.access(nearest, os.W_OK), f"cannot write in {nearest}; choose another folder with --out")
         return None

@@ -27,11 +27,11 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def linear_cross_entropy(features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
-    """Return cross_entropy(features @ weight.T + bias, targets), holding the logits only once.
+    """Return cross_entropy(features @ weight.T + bias, targets), the projection and the loss as one.
 
-    The gradient of the logits is (softmax - one-hot) / n. It is written over the logits in the forward pass,
-    and multiplied at once with the features and the weights: the (N, V) matrix, the largest of a BERT step,
-    is neither kept nor computed again.
+    The gradient of the logits is w (softmax - one-hot), with w = 1/n where a target counts and 0 elsewhere.
+    It is made from the softmax in the forward pass, and multiplied at once with the features and the weights:
+    the (N, V) matrix, the largest of a BERT step, is neither kept for the backward pass nor made again in it.
 
     Source: the idea of the fused loss in Liger Kernel (Hsu et al. 2024), for the CPU as well.
 
@@ -51,18 +51,21 @@ class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx, features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
         counts = targets != IGNORE
-        n = counts.sum().clamp(min=1)
+        w = counts.to(features.dtype) / counts.sum().clamp(min=1)  # (N,)
         index = targets.clamp(min=0)[:, None]
 
         logits = F.linear(features, weight, bias)  # (N, V)
-        log_probability = torch.log_softmax(logits, dim=1)
-        losses = log_probability.gather(1, index)[:, 0].masked_fill(~counts, 0.0)
+        softmax = torch.softmax(logits, dim=1)
+        # log sum exp z = max z - log max softmax, and the largest softmax is at least 1 / V.
+        normaliser = logits.amax(1) - softmax.amax(1).log()
+        losses = normaliser - logits.gather(1, index)[:, 0]
 
-        dlogits = torch.exp(log_probability, out=logits)
-        dlogits.scatter_add_(1, index, torch.full_like(index, -1, dtype=logits.dtype))
-        dlogits.mul_((counts.to(logits.dtype) / n)[:, None])
-        ctx.save_for_backward(dlogits @ weight, dlogits.T @ features, dlogits.sum(0))
-        return -losses.sum() / n
+        # The weight w of a row is applied to the small factors of each product, not to (N, V).
+        unweighted = softmax.scatter_add_(1, index, torch.full_like(index, -1, dtype=softmax.dtype))
+        ctx.save_for_backward(
+            (unweighted @ weight) * w[:, None], unweighted.T @ (features * w[:, None]), w @ unweighted
+        )
+        return torch.dot(losses, w)
 
     @staticmethod
     def backward(ctx, dloss: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]

@@ -192,5 +192,6 @@ def clip_gradients(parameters: Iterable[nn.Parameter], largest: float) -> Tensor
     gradients = [p.grad for p in parameters if p.grad is not None]
     norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in gradients]))
     scale = (largest / norm.clamp(min=1e-12)).clamp(max=1.0)
-    torch._foreach_mul_(gradients, scale)
+    for gradient in gradients:
+        gradient.mul_(scale)
     return norm

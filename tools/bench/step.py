@@ -11,6 +11,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -91,7 +92,8 @@ def stepper(
 
 def compare(preset: str, B: int, T: int, V: int, padded: bool, pairs: int) -> None:
     """Time both and print one line."""
-    config = BertConfig(**PRESETS[preset], vocab_size=V, dropout=0.0, attention_dropout=0.0)
+    sizes: dict[str, Any] = {**PRESETS[preset], "vocab_size": V, "dropout": 0.0, "attention_dropout": 0.0}
+    config = BertConfig(**sizes)
     ours = BertForPretraining(config, torch.Generator().manual_seed(0))
     theirs = BertForPreTraining(
         TheirConfig(
@@ -102,9 +104,9 @@ def compare(preset: str, B: int, T: int, V: int, padded: bool, pairs: int) -> No
             intermediate_size=config.feedforward,
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
-            attn_implementation="sdpa",
         )
     )
+    theirs.set_attn_implementation("sdpa")
     theirs.load_state_dict(to_hugging_face(ours.state_dict()), strict=False)
     our_step, their_step = (
         stepper(ours, our_loss, clip_gradients),
