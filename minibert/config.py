@@ -143,7 +143,7 @@ class PretrainConfig:
     """Mask all pieces of a word together."""
 
     optimizer: Literal["muon", "adamw"] = "muon"
-    """`muon`: Muon for the matrices inside the blocks and AdamW for the rest; `adamw`: AdamW for all."""
+    """`muon`: Muon for the matrices between hidden states, AdamW for the rest; `adamw`: AdamW for all."""
     lr: float | None = None
     """Peak learning rate of AdamW; 3e-3 beside Muon, 1e-3 alone if not given."""
     matrix_lr: float = 0.02

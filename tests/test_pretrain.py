@@ -14,7 +14,7 @@ from minibert.config import PRESETS, PretrainConfig, model_config
 from minibert.hub import from_pretrained
 from minibert.recipes import pretrain as module
 from minibert.recipes.fill import fill
-from minibert.recipes.pretrain import pretrain, pretraining_loss
+from minibert.recipes.pretrain import optimizers, pretrain, pretraining_loss
 from minibert.text.tokenizer import Tokenizer
 
 
@@ -31,6 +31,12 @@ def run(tmp_path_factory):
         return pretrain("bert-tiny", small_config(folder), "minibert pretrain --steps 6")
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Leave out the pictures; the run of the fixture `run` has them."""
+    monkeypatch.setattr(module, "write_report", lambda run: (run / "report.md").touch())
+
+
 def weights(run) -> dict[str, bytes]:
     return {name: p.detach().numpy().tobytes() for name, p in from_pretrained(run)[0].named_parameters()}
 
@@ -39,7 +45,7 @@ def test_a_run_leaves_everything_the_design_names(run):
     names = {path.name for path in run.iterdir()}
     model = {"config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "model.safetensors"}
     record = {"run.json", "metrics.jsonl", "evaluation.json", "checkpoints"}
-    assert names >= model | record | {"report.md", "README.md"}
+    assert names >= model | record | {"report.md", "README.md", "loss.png"}
     assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["step-00000004", "step-00000006"]
 
 
@@ -114,8 +120,7 @@ def test_a_stopped_and_resumed_run_equals_one_that_never_stopped(run, tmp_path, 
     monkeypatch.setattr(module, "pretraining_loss", stopping)
     with pytest.raises(Stopped):
         pretrain("bert-tiny", config)
-    monkeypatch.undo()
-    monkeypatch.setenv("MINIBERT_CACHE", str(run.parent / "cache"))
+    monkeypatch.setattr(module, "pretraining_loss", pretraining_loss)
     resumed = pretrain("bert-tiny", dataclasses.replace(config, resume="auto"))
     assert weights(resumed) == weights(run)
     assert json.loads((resumed / "evaluation.json").read_text()) == json.loads(
@@ -243,3 +248,20 @@ def test_presets_have_the_published_sizes(preset, layers, width, millions):
 def test_an_unknown_preset_gets_a_suggestion():
     with pytest.raises(ValueError, match=r"no preset 'bert-tinny'\. Did you mean 'bert-tiny'\?"):
         pretrain("bert-tinny", PretrainConfig())
+
+
+def test_muon_gets_the_matrices_between_hidden_states_and_adamw_the_rest(run):
+    model, _ = from_pretrained(run)
+    adamw, muon = optimizers(model, PretrainConfig())
+    names = {id(p): name for name, p in model.named_parameters()}
+    moved = {names[id(p)] for group in muon.param_groups for p in group["params"]}
+    parts = ("attention.query", "attention.key", "attention.value", "attention.output")
+    parts += ("feedforward.expand", "feedforward.contract")
+    assert moved == {f"bert.blocks.0.{part}.weight" for part in parts} | {
+        "bert.pooler.weight",
+        "words.dense.weight",
+    }
+    rest = {names[id(p)] for group in adamw.param_groups for p in group["params"]}
+    assert moved | rest == set(names.values()) and not moved & rest
+    [alone] = optimizers(model, PretrainConfig(optimizer="adamw"))
+    assert sum(len(group["params"]) for group in alone.param_groups) == len(names)

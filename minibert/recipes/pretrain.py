@@ -198,13 +198,13 @@ def pretraining_loss(model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
 
 
 def optimizers(model: BertForPretraining, config: PretrainConfig) -> list[Optimizer]:
-    """Return AdamW for everything; or Muon for the matrices inside the blocks and AdamW for the rest.
+    """Return AdamW for everything; or Muon for the matrices between hidden states and AdamW for the rest.
 
+    The rest is embeddings, the pairs' two outputs, biases and norms.
     AdamW is torch's fused one, which the tests hold equal to ours step by step.
     """
-    matrices = (
-        [p for p in model.bert.blocks.parameters() if p.ndim == 2] if config.optimizer == "muon" else []
-    )
+    linear = [m for m in model.modules() if isinstance(m, nn.Linear) and m is not model.pairs]
+    matrices = [m.weight for m in linear] if config.optimizer == "muon" else []
     theirs = {id(p) for p in matrices}
     rest = [p for p in model.parameters() if id(p) not in theirs]
     lr = config.lr or (3e-3 if matrices else 1e-3)
