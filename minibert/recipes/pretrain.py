@@ -207,7 +207,7 @@ def optimizers(model: BertForPretraining, config: PretrainConfig) -> list[Optimi
     matrices = [m.weight for m in linear] if config.optimizer == "muon" else []
     theirs = {id(p) for p in matrices}
     rest = [p for p in model.parameters() if id(p) not in theirs]
-    lr = config.lr or (3e-3 if matrices else 1e-3)
+    lr = config.lr or (4e-3 if matrices else 1e-3)
     adamw = torch.optim.AdamW(decay_groups(rest, config.weight_decay), lr=lr, betas=(0.9, 0.98), fused=True)
     return [adamw, Muon(matrices, config.matrix_lr)] if matrices else [adamw]
 

@@ -150,6 +150,12 @@ def _loss_picture(files: RunFiles) -> list[str]:
     figure = plots.loss_figure(curves, per_step if math.isfinite(per_step) and per_step > 0 else None)
     plots.save(figure, files.folder / "loss.png")
     last = " The last held-out point is the evaluation of the table above." if files.evaluation else ""
+    trained, asked = files.get("config", "mask_rate"), files.evaluation.get("mask_rate")
+    if is_number(trained) and is_number(asked) and trained != asked:
+        last += (
+            f" In training {percent(trained)} of the tokens are masked, in the evaluation {percent(asked)}: "
+            "the same words are then harder to guess in training."
+        )
     return [
         "![Loss in training and on held-out text, over the steps](loss.png)",
         "Loss in training and on held-out text; the horizontal lines are what the baselines, or chance, "
@@ -185,7 +191,7 @@ def _optimizer_picture(files: RunFiles) -> list[str]:
     label, more = "learning rate", ""
     if files.get("config", "optimizer") == "muon":
         label, peak = "AdamW's learning rate", number(files.get("config", "matrix_lr"), "{:g}")
-        more = f" That of Muon, for the matrices inside the blocks, moves with AdamW's; its peak is {peak}."
+        more = f" Muon's, for the matrices between hidden states, moves with it; its peak is {peak}."
     clip = files.get("config", "clip")
     figure = plots.optimizer_figure(
         column(files.train, "step"), rates, norms, clip if is_number(clip) else None, label
