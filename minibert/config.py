@@ -207,7 +207,7 @@ def model_config(preset: str, run: PretrainConfig) -> BertConfig:
         raise ValueError(
             f"no preset {preset!r}.{suggest(preset, list(PRESETS))} Presets: {', '.join(PRESETS)}"
         )
-    sizes = dict(PRESETS[preset])
+    sizes: dict[str, Any] = dict(PRESETS[preset])
     if run.layers is not None:
         sizes["layers"] = run.layers
     if run.width is not None:

@@ -46,7 +46,7 @@ def test_both_losses_equal_torch_in_value_and_gradient(N, D, V, seed):
 def test_the_joined_loss_passes_a_gradient_check_with_an_upstream_gradient():
     features, weight, bias, targets = draw(5, 3, 7, seed=1)
     assert torch.autograd.gradcheck(
-        lambda *leaves: 3.7 * linear_cross_entropy(*leaves, targets), (features, weight, bias)
+        lambda x, w, b: 3.7 * linear_cross_entropy(x, w, b, targets), (features, weight, bias)
     )
 
 

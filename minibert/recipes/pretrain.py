@@ -197,7 +197,7 @@ def pretraining_loss(model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
     return {"loss": words + pair, "word_loss": words, "pair_loss": pair}
 
 
-def optimizers(model: BertForPretraining, config: PretrainConfig) -> list[Optimizer]:
+def optimizers(model: BertForPretraining, config: PretrainConfig) -> Sequence[Optimizer]:
     """Return AdamW for everything; or Muon for the matrices between hidden states and AdamW for the rest.
 
     The rest is embeddings, the pairs' two outputs, biases and norms.

@@ -133,7 +133,7 @@ class Muon(Optimizer):
 
     def __init__(
         self,
-        matrices: Iterable[nn.Parameter],
+        matrices: Iterable[Tensor],
         lr: float = 0.02,
         momentum: float = 0.95,
         weight_decay: float = 0.0,
