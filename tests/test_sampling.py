@@ -51,6 +51,7 @@ def test_an_epoch_visits_everything_before_the_next_begins():
     epochs, numbers = examples_at(0, 30, 10, seed=5)
     for epoch in range(3):
         assert sorted(numbers[epochs == epoch]) == list(range(10))
+    assert len({tuple(numbers[epochs == epoch]) for epoch in range(3)}) == 3  # each in an order of its own
 
 
 def test_integers_reach_every_value_below_the_bound():
