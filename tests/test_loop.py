@@ -237,3 +237,14 @@ def test_the_loop_trains_on_cuda(tmp_path):
     model = Net().cuda()
     train(model, loss, batches, [AdamW(model.parameters(), lr=0.05)], tmp_path, steps=5, log_every=1)
     assert all(math.isfinite(line["loss"]) for line in lines(tmp_path))
+
+
+@pytest.mark.parametrize("stop_at", [None, 3])
+def test_the_rates_of_a_run_rise_and_fall_with_its_steps(tmp_path, stop_at):
+    settings = {"steps": 6, "log_every": 1, "checkpoint_every": 2, "warmup": 2 / 6}
+    if stop_at is not None:
+        with pytest.raises(Stopped):
+            run(tmp_path, stop_at=stop_at, **settings)
+    run(tmp_path, resume=True, **settings)
+    expected = [0.05 * share for share in (1 / 2, 1, 1, 3 / 4, 2 / 4, 1 / 4)]
+    assert [line["lr"] for line in lines(tmp_path)] == pytest.approx(expected)
