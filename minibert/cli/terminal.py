@@ -1,0 +1,29 @@
+"""What commands share: how wrong usage is told, and what is printed with."""
+
+import shutil
+import textwrap
+from collections.abc import Sequence
+
+
+class UsageError(Exception):
+    """The command line is wrong: exit code 2."""
+
+
+def columns() -> int:
+    """Return the width to print at: the terminal's, 80 without one, at most 100."""
+    return min(100, shutil.get_terminal_size().columns)
+
+
+def bars(guesses: Sequence[tuple[str, float]]) -> list[str]:
+    """Return a line for each guess: piece, probability, bar."""
+    widest = max(len(piece) for piece, _ in guesses)
+    room = columns() - widest - 13
+    return [f"  {piece:<{widest}}  {share:6.1%}  {'#' * round(share * room)}" for piece, share in guesses]
+
+
+def entry(name: str, text: str) -> str:
+    """Return "name  text" with the text wrapped beside its name."""
+    indent = " " * 14
+    return textwrap.fill(
+        text, columns(), initial_indent=f"{name:<12}  ", subsequent_indent=indent, break_on_hyphens=False
+    )

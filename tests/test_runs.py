@@ -1,0 +1,136 @@
+"""`minibert pretrain`, `fill` and `report`: what they take, hand to the recipes, and print."""
+
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minibert.cli.command_line import main, parse
+from minibert.cli.runs import Fill, Pretrain
+from minibert.config import PretrainConfig
+
+
+def pretrain_command(*words: str) -> Pretrain:
+    command = parse(["pretrain", *words])
+    assert isinstance(command, Pretrain)
+    return command
+
+
+def test_pretrain_with_nothing_is_bert_tiny_on_sotu() -> None:
+    command = pretrain_command()
+    assert command.preset == "bert-tiny"
+    assert command.corpus == ("sotu",)
+    assert {name: getattr(command, name) for name in vars(PretrainConfig())} == vars(PretrainConfig())
+
+
+def test_every_flag_of_the_issue_reaches_its_setting() -> None:
+    line = (
+        "bert-mini --corpus a.txt b.txt --out there --steps 7 --max-minutes 1.5 --batch-size 4 --seq-len 32 "
+        "--lr 3e-4 --seed 5 --device cpu --checkpoint-every 2 --resume auto --layers 3 --width 64 --heads 4 "
+        "--vocab-size 100 --from weights --objective mlm --whole-words"
+    )
+    command = pretrain_command(*line.split())
+    assert command.preset == "bert-mini"
+    assert command.corpus == ("a.txt", "b.txt")
+    assert (command.out, command.from_folder) == (Path("there"), Path("weights"))
+    assert (command.steps, command.max_minutes, command.batch_size, command.seq_len) == (7, 1.5, 4, 32)
+    assert (command.lr, command.seed, command.device) == (3e-4, 5, "cpu")
+    assert (command.checkpoint_every, command.resume) == (2, "auto")
+    assert (command.layers, command.width, command.heads, command.vocab_size) == (3, 64, 4, 100)
+    assert (command.objective, command.whole_words) == ("mlm", True)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "bert-mini --corpus sotu a.txt --steps 3",
+        "--corpus sotu a.txt bert-mini --steps 3",
+        "--steps 3 --corpus sotu a.txt bert-mini",
+        "--corpus bert-mini sotu a.txt --steps 3",
+        "--steps 3 bert-mini --corpus sotu a.txt",
+    ],
+)
+def test_the_preset_may_stand_anywhere(line: str) -> None:
+    command = pretrain_command(*line.split())
+    assert (command.preset, command.corpus, command.steps) == ("bert-mini", ("sotu", "a.txt"), 3)
+
+
+def test_a_preset_after_a_switch_is_the_preset_and_after_a_flag_with_a_value_is_the_value() -> None:
+    assert pretrain_command("--whole-words", "bert-mini").preset == "bert-mini"
+    command = pretrain_command("--out", "bert-mini", "--from", "bert-base")
+    assert command.preset == "bert-tiny"
+    assert (command.out, command.from_folder) == (Path("bert-mini"), Path("bert-base"))
+
+
+def test_a_corpus_file_with_the_name_of_a_preset_stays_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bert-mini").write_text("A text.")
+    command = pretrain_command("--corpus", "sotu", "bert-mini")
+    assert (command.preset, command.corpus) == ("bert-tiny", ("sotu", "bert-mini"))
+
+
+def test_the_recipe_gets_the_preset_the_settings_and_the_command_line(
+    recipe: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    got: list[Any] = []
+
+    def pretrain(preset: str, config: PretrainConfig, command: str = "") -> Path:
+        got.extend([preset, config, command])
+        return Path("runs/mine")
+
+    recipe("minibert.recipes.pretrain", "pretrain", pretrain)
+    assert main(["pretrain", "--corpus", "my file.txt", "bert-mini", "--steps", "3"]) == 0
+    assert got[0] == "bert-mini"
+    assert got[1] == PretrainConfig(corpus=("my file.txt",), steps=3)
+    assert type(got[1]) is PretrainConfig
+    assert got[2] == "minibert pretrain --corpus 'my file.txt' bert-mini --steps 3"
+    assert "runs/mine" in capsys.readouterr().out
+
+
+def test_fill_prints_a_table_of_pieces_and_bars_for_each_mask(
+    recipe: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    asked: list[Any] = []
+
+    def fill(run: Path, text: str, top: int) -> list[list[tuple[str, float]]]:
+        asked.extend([run, text, top])
+        return [[("state", 0.5), ("##s", 0.25)], [("nation", 1.0), ("é", 0.0)]]
+
+    recipe("minibert.recipes.fill", "fill", fill)
+    assert main(["fill", "runs/x", "The [MASK] of the [MASK]", "--top", "2"]) == 0
+    assert asked == [Path("runs/x"), "The [MASK] of the [MASK]", 2]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "The [MASK] of the [MASK]"
+    assert [line.split()[:2] for line in lines if "%" in line] == [
+        ["state", "50.0%"],
+        ["##s", "25.0%"],
+        ["nation", "100.0%"],
+        ["é", "0.0%"],
+    ]
+    assert "[MASK] 2" in lines
+    long, short = (line.count("#") for line in lines if "50.0%" in line or "25.0%" in line)
+    assert long == pytest.approx(2 * (short - 2), abs=1)
+    assert max(len(line) for line in lines) <= 80
+
+
+def test_fill_shows_five_guesses_unless_told_otherwise() -> None:
+    command = parse(["fill", "runs/x", "[MASK]"])
+    assert isinstance(command, Fill)
+    assert command.top == 5
+
+
+def test_report_says_where_the_report_and_the_card_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand_in: Any = types.ModuleType("minibert.report")
+    stand_in.write_report = lambda run, beside: run / "report.md"
+    stand_in.write_model_card = lambda run: run / "README.md"
+    monkeypatch.setitem(sys.modules, "minibert.report", stand_in)
+    assert main(["report", "runs/x"]) == 0
+    assert capsys.readouterr().out == "report: runs/x/report.md\nmodel card: runs/x/README.md\n"
