@@ -38,6 +38,36 @@ def require(condition: bool, message: str) -> None:
         raise ValueError(message)
 
 
+FORMATS = {
+    "file": "one document per file",
+    "paragraphs": "plain text with blank lines between documents",
+    "lines": "plain text, one document per line",
+    "table": "CSV, TSV or JSON lines, by suffix: one document per row, in one column",
+    "mediawiki": "a MediaWiki XML dump, plain or .gz: one document per article",
+    "tagged": "sentences of WORD/TAG, one per line",
+    "conll": "words in columns, a blank line after each sentence",
+    "squad": "questions on articles, in the JSON of SQuAD",
+    "weights": "a model, not text",
+}
+"""How documents lie in a file."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Files of a corpus that are read the same way."""
+
+    files: tuple[Path, ...]
+    format: str = "paragraphs"
+    """One of FORMATS."""
+    column: str = "text"
+    """In a table: the column that holds the text."""
+    held_out: bool = False
+    """Whether all of it is held out (the test split of a published data set)."""
+
+    def __post_init__(self) -> None:
+        require(self.format in FORMATS, f"no format {self.format!r}.{suggest(self.format, list(FORMATS))}")
+
+
 @dataclass(frozen=True)
 class BertConfig:
     """The shape of a BERT and how its weights start (Devlin et al. 2019, section 3)."""

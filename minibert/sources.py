@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 
-from minibert.config import from_dict, require, suggest
-
-LAYOUTS = ("one document per file", "blank lines between documents")
+from minibert.config import FORMATS, Part, from_dict, require, suggest
 
 
 @dataclass(frozen=True)
@@ -36,8 +34,8 @@ class Card:
     """The Python package that carries the files, as NAME==VERSION."""
     files: str
     """Where the files lie inside that package: FOLDER/*.SUFFIX."""
-    layout: str
-    """How documents lie in the files: one of LAYOUTS."""
+    format: str
+    """How documents lie in the files: one of FORMATS."""
     sha256: str
     """Over the lines "NAME SHA256\\n" of the files, sorted by name; see `digest`."""
     held_out: tuple[str, ...] = ()
@@ -46,20 +44,27 @@ class Card:
     def __post_init__(self) -> None:
         object.__setattr__(self, "held_out", tuple(self.held_out))
         require(
-            self.layout in LAYOUTS,
-            f"card {self.name!r}: layout must be one of {LAYOUTS}, got {self.layout!r}",
+            self.format in FORMATS,
+            f"card {self.name!r}: format must be one of {', '.join(FORMATS)}, got {self.format!r}",
         )
         require("==" in self.source, f"card {self.name!r}: source must be NAME==VERSION, got {self.source!r}")
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Text files, and how documents lie in them."""
+    """Files of text, how documents lie in them, and which are held out."""
 
     name: str
-    files: tuple[Path, ...]
-    one_document_per_file: bool
+    parts: tuple[Part, ...]
+    fingerprint: str
+    """sha256 that changes with any name or byte of the files."""
     held_out: tuple[str, ...] = ()
+    """Names of the documents that are held out; when empty, the reader chooses."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files of all parts."""
+        return tuple(file for part in self.parts for file in part.files)
 
 
 def cache_folder() -> Path:
@@ -110,7 +115,7 @@ def get(name: str) -> Corpus:
     """
     wanted = card(name)
     files = installed_files(wanted)
-    return Corpus(wanted.name, files, wanted.layout == LAYOUTS[0], wanted.held_out)
+    return Corpus(wanted.name, (Part(files, wanted.format),), wanted.sha256, wanted.held_out)
 
 
 def installed_files(card: Card) -> tuple[Path, ...]:
@@ -177,7 +182,8 @@ def resolve(words: Sequence[str]) -> tuple[Corpus, ...]:
                 f"{word} is a folder. Give its files instead, as in --corpus {word.rstrip('/')}/*.txt"
             )
         elif path.is_file():
-            corpora.append(Corpus(path.name, (path,), one_document_per_file=False))
+            hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()}
+            corpora.append(Corpus(path.name, (Part((path,)),), digest(hashes)))
         else:
             raise ValueError(
                 f"{word!r} is neither a data card nor a file.{suggest(word, list(known))} "

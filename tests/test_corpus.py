@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from minibert.config import Part
 from minibert.text.corpus import Document, read_documents, split_held_out, split_sentences
 
 
@@ -17,49 +18,45 @@ def write(folder: Path, data: bytes, name: str = "text.txt") -> Path:
     return path
 
 
+def read(format: str, files: list[Path]) -> list[Document]:
+    return list(read_documents(Part(tuple(files), format)))
+
+
 # ---------------------------------------------------------------- reading
 
 
 def test_blank_lines_divide_documents(tmp_path: Path) -> None:
     path = write(tmp_path, b"\n\none\nstill one\n \t\ntwo\n\n\n")
     expected = [Document("text.txt:1", "one\nstill one"), Document("text.txt:2", "two")]
-    assert read_documents([path], one_document_per_file=False) == expected
+    assert read("paragraphs", [path]) == expected
 
 
 def test_one_document_per_file_keeps_its_paragraphs(tmp_path: Path) -> None:
     path = write(tmp_path, b"one\n\ntwo\n", "1790-Washington-1.txt")
-    assert read_documents([path], one_document_per_file=True) == [Document("1790-Washington-1", "one\n\ntwo")]
-
-
-@pytest.mark.parametrize("data", [b"", b"\n\n \n\t\n", b"\xef\xbb\xbf\r\n\r\n"])
-@pytest.mark.parametrize("one_document_per_file", [True, False])
-def test_a_corpus_without_words_is_refused(tmp_path: Path, data: bytes, one_document_per_file: bool) -> None:
-    path = write(tmp_path, data)
-    with pytest.raises(ValueError, match=r"the corpus is empty: no text in .*text\.txt"):
-        read_documents([path], one_document_per_file)
+    assert read("file", [path]) == [Document("1790-Washington-1", "one\n\ntwo")]
 
 
 def test_one_empty_file_among_others_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     files = [write(tmp_path, b"", "empty.txt"), write(tmp_path, b"words", "full.txt")]
     with caplog.at_level(logging.WARNING, "minibert"):
-        assert read_documents(files, one_document_per_file=True) == [Document("full", "words")]
+        assert read("file", files) == [Document("full", "words")]
     assert "empty.txt holds no text" in caplog.text
 
 
 def test_bytes_that_are_not_utf8_are_placed(tmp_path: Path) -> None:
     path = write(tmp_path, "first\nsecond é ".encode() + b"caf\xe9 au lait")
     with pytest.raises(ValueError, match=r"text\.txt is not UTF-8 text: line 2, byte 14 is 0xe9.*iconv"):
-        read_documents([path], one_document_per_file=True)
+        read("file", [path])
 
 
 def test_a_place_in_the_first_line_is_counted_from_one(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="line 1, byte 1 is 0x80"):
-        read_documents([write(tmp_path, b"\x80")], one_document_per_file=True)
+        read("file", [write(tmp_path, b"\x80")])
 
 
 def test_surrogates_written_as_utf8_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="line 1, byte 3 is 0xed"):
-        read_documents([write(tmp_path, b"ab\xed\xa0\x80")], one_document_per_file=True)
+        read("file", [write(tmp_path, b"ab\xed\xa0\x80")])
 
 
 def test_byte_order_mark_and_windows_line_ends_are_taken_out_and_reported(
@@ -67,7 +64,7 @@ def test_byte_order_mark_and_windows_line_ends_are_taken_out_and_reported(
 ) -> None:
     path = write(tmp_path, b"\xef\xbb\xbfone\r\ntwo\r\n\r\nthree\rfour")
     with caplog.at_level(logging.WARNING, "minibert"):
-        documents = read_documents([path], one_document_per_file=False)
+        documents = read("paragraphs", [path])
     assert [document.text for document in documents] == ["one\ntwo", "three\nfour"]
     assert "byte-order mark" in caplog.text
     assert "line ends of another system" in caplog.text
@@ -75,7 +72,7 @@ def test_byte_order_mark_and_windows_line_ends_are_taken_out_and_reported(
 
 def test_plain_text_is_read_without_a_report(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "minibert"):
-        read_documents([write(tmp_path, "naïve\ntext".encode())], one_document_per_file=True)
+        read("file", [write(tmp_path, "naïve\ntext".encode())])
     assert not caplog.text
 
 
@@ -86,23 +83,23 @@ def test_plain_text_is_read_without_a_report(tmp_path: Path, caplog: pytest.LogC
 def test_other_unicode_encodings_are_recognised(tmp_path: Path, codec: str, likely: str) -> None:
     path = write(tmp_path, "Some plain words,\nand more.".encode(codec))
     with pytest.raises(ValueError, match=rf"text\.txt .* looks like {likely}:.*iconv -f {likely} -t UTF-8"):
-        read_documents([path], one_document_per_file=True)
+        read("file", [path])
 
 
 def test_marked_utf16_without_a_nul_byte_is_recognised(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="looks like UTF-16: it starts with the mark"):
-        read_documents([write(tmp_path, "漢字".encode("utf-16"))], one_document_per_file=True)
+        read("file", [write(tmp_path, "漢字".encode("utf-16"))])
 
 
 def test_a_binary_file_is_refused_by_its_first_nul(tmp_path: Path) -> None:
     path = write(tmp_path, b"GIF89a\n" + b"abcdefgh" * 40 + b"\0xyz")
     with pytest.raises(ValueError, match="is not a text file: line 2, byte 321 is NUL"):
-        read_documents([path], one_document_per_file=True)
+        read("file", [path])
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"cannot read .*absent\.txt: No such file"):
-        read_documents([tmp_path / "absent.txt"], one_document_per_file=True)
+        read("file", [tmp_path / "absent.txt"])
 
 
 # ---------------------------------------------------------------- holding out

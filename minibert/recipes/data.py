@@ -54,7 +54,10 @@ def read_corpus(words: Sequence[str]) -> tuple[list[Document], list[Document]]:
     """Return the documents to train on and those held out, of all the cards and files named."""
     train, held_out = [], []
     for corpus in sources.resolve(words):
-        documents = read_documents(corpus.files, corpus.one_document_per_file)
+        documents = [document for part in corpus.parts for document in read_documents(part)]
+        if not documents:
+            files = ", ".join(map(str, corpus.files))
+            raise ValueError(f"the corpus is empty: no text in {files}. Give files with words in them")
         ours, theirs = split_held_out(documents, corpus.held_out)
         train += ours
         held_out += theirs

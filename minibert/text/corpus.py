@@ -4,9 +4,11 @@ import codecs
 import hashlib
 import logging
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from minibert.config import Part
 
 log = logging.getLogger("minibert")
 
@@ -22,34 +24,24 @@ class Document:
 # ---------------------------------------------------------------- files -> documents
 
 
-def read_documents(files: Sequence[Path], one_document_per_file: bool) -> list[Document]:
-    """Return the documents of UTF-8 text files.
+def read_documents(part: Part) -> Iterator[Document]:
+    """Yield the documents of files of UTF-8 text, one after the other.
 
-    A file is one document, named by its stem; or, with `one_document_per_file=False`, blank lines
-    divide it into documents named FILE:1, FILE:2, … Byte-order marks and Windows line ends are taken
-    out and reported.
+    Byte-order marks and Windows line ends are taken out and reported, files without text too.
 
-    Raises ValueError, naming the file, when it cannot be read or is not UTF-8 text (with line and
-    byte), and when no file holds any text.
+    Raises ValueError, naming the file, when it cannot be read or is not UTF-8 text (with line and byte).
     """
-    documents = []
-    for path in map(Path, files):
+    for path in part.files:
         text = read_text(path)
-        if one_document_per_file:
+        if part.format == "file":
             parts = [(path.stem, text)]
         else:
             blocks = (block for block in re.split(r"\n\s*\n", text) if block.strip())
             parts = [(f"{path.name}:{number}", block) for number, block in enumerate(blocks, 1)]
-        documents += [Document(name, part.strip()) for name, part in parts if part.strip()]
+        yield from (Document(name, part.strip()) for name, part in parts if part.strip())
 
         if not text.strip():
             log.warning("%s holds no text and is passed over", path)
-    if not documents:
-        raise ValueError(
-            f"the corpus is empty: no text in {', '.join(map(str, files)) or 'no files at all'}. "
-            "Give files with words in them"
-        )
-    return documents
 
 
 def read_text(path: Path) -> str:
