@@ -19,6 +19,7 @@ from torch.optim import Optimizer
 import minibert
 from minibert.batches.batch import Batch, PretrainingBatches
 from minibert.config import DEFAULT_MINUTES, BertConfig, PretrainConfig, model_config, require
+from minibert.files import replace_file
 from minibert.hub import from_pretrained, save_pretrained
 from minibert.model.bert import BertForPretraining
 from minibert.recipes.data import Text, prepare
@@ -28,7 +29,6 @@ from minibert.report import write_model_card, write_report
 from minibert.sources import cards
 from minibert.text.store import Store
 from minibert.text.tokenizer import Tokenizer
-from minibert.train.checkpoint import replace_file
 from minibert.train.loop import choose_device, train
 from minibert.train.loss import cross_entropy, linear_cross_entropy
 from minibert.train.optimizer import Muon, decay_groups

@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
+from minibert.files import replace_file
 from minibert.report.markdown import count, escape, percent, table
 from minibert.report.page import settings, usage
-from minibert.report.run_files import RunFiles, read_run, write_whole
+from minibert.report.run_files import RunFiles, read_run
 from minibert.report.scores import held_out, summary
 
 
@@ -30,7 +31,9 @@ def write_model_card(run: str | Path) -> Path:
         usage("."),
         'Here `"."` is the folder that holds this file.',
     ]
-    return write_whole(files.folder / "README.md", "\n\n".join(parts) + "\n")
+    path = files.folder / "README.md"
+    replace_file(path, "\n\n".join(parts) + "\n")
+    return path
 
 
 def _front_matter(files: RunFiles) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from minibert import plots
+from minibert.files import replace_file
 from minibert.report.markdown import (
     NONE,
     as_float,
@@ -22,7 +23,7 @@ from minibert.report.markdown import (
     percent,
     table,
 )
-from minibert.report.run_files import RunFiles, column, read_run, write_whole
+from minibert.report.run_files import RunFiles, column, read_run
 from minibert.report.scores import held_out, summary
 
 BLANK = "[MASK]"
@@ -54,7 +55,9 @@ def write_report(run: str | Path, beside: Sequence[str | Path] = ()) -> Path:
         "## How to go on",
         *_how_to_go_on(files),
     ]
-    return write_whole(files.folder / "report.md", "\n\n".join(parts) + "\n")
+    path = files.folder / "report.md"
+    replace_file(path, "\n\n".join(parts) + "\n")
+    return path
 
 
 def settings(files: RunFiles) -> list[list[str]]:

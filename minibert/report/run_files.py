@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,17 +115,6 @@ def read_run(folder: str | Path) -> RunFiles:
 def column(rows: list[Record], key: str) -> np.ndarray:
     """Return the values under `key`, (n,) float64; NaN where there is no number."""
     return np.array([as_float(row.get(key)) for row in rows], dtype=np.float64)
-
-
-def write_whole(path: Path, text: str) -> Path:
-    """Write the file, whole or not at all, and return its path."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
 
 
 def _read_object(path: Path) -> Record:

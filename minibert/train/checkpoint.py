@@ -21,6 +21,8 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from minibert.files import sync_folder, write_synced
+
 MANIFEST = "manifest.json"
 logger = logging.getLogger("minibert")
 
@@ -33,30 +35,6 @@ class Checkpoint:
     """File stem -> name -> tensor."""
     numbers: dict[str, Any]
     """Step, elapsed seconds and the like."""
-
-
-def write_synced(path: Path, data: bytes) -> None:
-    """Write a file and wait until it is on the disk."""
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until a folder's names are on the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    aside = path.with_name(f".{path.name}.partial")
-    write_synced(aside, text.encode())
-    os.replace(aside, path)
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from minibert.train.checkpoint import replace_file
+from minibert.files import replace_file
 
 Record = dict[str, Any]
 
