@@ -2,7 +2,7 @@
 
 from minibert.sources.cache import cache_folder
 from minibert.sources.catalogue import Card, CardPart, card, card_folder, cards
-from minibert.sources.corpora import Corpus, folder, get, resolve
+from minibert.sources.corpora import Corpus, folder, get, resolve, where
 from minibert.sources.digests import digest
 from minibert.sources.installed import installed_files
 
@@ -19,4 +19,5 @@ __all__ = [
     "get",
     "installed_files",
     "resolve",
+    "where",
 ]

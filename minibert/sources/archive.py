@@ -43,7 +43,9 @@ def unpack(archive: Path, card: Card, folder: Path) -> Path:
     try:
         for member in members(archive):
             if not is_inside(member.name):
-                raise ValueError(f"{archive} has an entry {member.name!r}, outside of itself; nothing of it is used")
+                raise ValueError(
+                    f"{archive} has an entry {member.name!r}, outside of itself; nothing of it is used"
+                )
             name = member.name if archive.suffix == ".whl" else member.name.partition("/")[2]
             if not card.has(name):
                 continue
@@ -52,8 +54,17 @@ def unpack(archive: Path, card: Card, folder: Path) -> Path:
                 raise ValueError(f"{archive} has {name} {what}; nothing of it is used")
             written[name] = folder / name
             left -= copy(member, written[name], left)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError) as error:
-        raise ValueError(f"{archive} cannot be unpacked: {error}. Remove it and run the command again") from error
+    except (
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        EOFError,
+        zlib.error,
+        lzma.LZMAError,
+        RuntimeError,
+    ) as error:
+        raise ValueError(
+            f"{archive} cannot be unpacked: {error}. Remove it and run the command again"
+        ) from error
 
     got = files_digest(written)
     if got != card.sha256:
@@ -92,6 +103,8 @@ def copy(member: Member, target: Path, limit: int) -> int:
         while block := content.read(BLOCK):
             count += len(block)
             if count > limit:
-                raise ValueError(f"{member.name} is larger than the data card says; nothing of the archive is used")
+                raise ValueError(
+                    f"{member.name} is larger than the data card says; nothing of the archive is used"
+                )
             file.write(block)
     return count

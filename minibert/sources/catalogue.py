@@ -26,9 +26,7 @@ class CardPart:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "files", tuple(self.files))
-        require(
-            self.format in FORMATS, f"format must be one of {', '.join(FORMATS)}, got {self.format!r}"
-        )
+        require(self.format in FORMATS, f"format must be one of {', '.join(FORMATS)}, got {self.format!r}")
         outside = [pattern for pattern in self.files if not is_inside(pattern)]
         require(not outside, f"files must be relative paths without `..`, got {', '.join(outside)}")
 
@@ -92,9 +90,7 @@ class Card:
             not any(package) if self.repository else all(package) and self.bytes > 0,
             "a card has either source, archive, archive_sha256, bytes and sha256, or repository",
         )
-        require(
-            not self.source or "==" in self.source, f"source must be NAME==VERSION, got {self.source!r}"
-        )
+        require(not self.source or "==" in self.source, f"source must be NAME==VERSION, got {self.source!r}")
         require("/" not in self.archive, f"archive must be the name of a file, got {self.archive!r}")
 
     def has(self, name: str) -> bool:

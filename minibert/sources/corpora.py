@@ -9,7 +9,7 @@ from minibert.config import Part, suggest
 from minibert.sources import cache
 from minibert.sources.catalogue import Card, card, cards
 from minibert.sources.digests import digest, file_sha256, files_digest
-from minibert.sources.installed import installed_files
+from minibert.sources.installed import installed_files, recorded_files
 
 SUFFIXES = {
     ".csv": "table",
@@ -56,7 +56,9 @@ def get(name: str) -> Corpus:
     for part in wanted.parts:
         own = tuple(path for name, path in files.items() if part.has(name))
         if not own:
-            raise ValueError(f"the data set {name!r} has no {', '.join(part.files)}. It has: {', '.join(files)}")
+            raise ValueError(
+                f"the data set {name!r} has no {', '.join(part.files)}. It has: {', '.join(files)}"
+            )
         parts.append(Part(own, part.format, part.column, part.held_out))
     fingerprint = wanted.sha256 or files_digest(files)
     return Corpus(wanted.name, tuple(parts), fingerprint, wanted.held_out, wanted.held_out_share)
@@ -72,6 +74,19 @@ def folder(name: str) -> Path:
         raise ValueError(f"the data card {name!r} is text, not a model. Models: {', '.join(models)}")
     folders = {file.parent for file in get(name).files}
     return min(folders, key=lambda folder: len(folder.parts))
+
+
+def where(wanted: Card) -> str:
+    """Tell where a card's files are: "installed", "in the cache, 1.2 MB", "begun, 0.3 MB" or "not here".
+
+    Nothing is verified.
+    """
+    if wanted.source and recorded_files(wanted):
+        return "installed"
+    if cache.data_folder(wanted.name).is_dir():
+        return f"in the cache, {cache.megabytes(cache.size(cache.data_folder(wanted.name)))}"
+    begun = cache.size(cache.work_folder(wanted.name))
+    return f"begun, {cache.megabytes(begun)}" if begun else "not here"
 
 
 def cached_files(wanted: Card) -> dict[str, Path]:
@@ -114,8 +129,8 @@ def fetch(wanted: Card, work: Path) -> Path:
 def resolve(words: Sequence[str]) -> tuple[Corpus, ...]:
     """Return one corpus for each word: the name of a card, or the path of a file.
 
-    FORMATS of files are told from their suffix, see SUFFIXES. TABLE:COLUMN names the column of a table
-    that holds the text.
+    The format of a file is told from its suffix, see SUFFIXES. TABLE:COLUMN names the column of a table
+    that holds the text, where it is not `text`.
 
     Raises ValueError for a word that is neither, with the nearest card, and for the card of a model.
     """
@@ -130,9 +145,9 @@ def _resolve(word: str) -> Corpus:
         return get(word)
 
     path, column = Path(word).expanduser(), "text"
-    if not path.exists() and ":" in word:
-        table, _, column = word.rpartition(":")
-        path = Path(table).expanduser()
+    table, _, last = word.rpartition(":")
+    if not path.exists() and file_format(Path(table)) == "table":
+        path, column = Path(table).expanduser(), last
     if path.is_dir():
         raise ValueError(
             f"{word} is a folder. Give its files instead, as in --corpus {word.rstrip('/')}/*.txt"
@@ -142,6 +157,11 @@ def _resolve(word: str) -> Corpus:
             f"{word!r} is neither a data card nor a file.{suggest(word, list(known))} "
             f"Cards: {', '.join(known)}; or give the path of a text file"
         )
-    plain = path.with_suffix("") if path.suffix == ".gz" else path
-    part = Part((path,), SUFFIXES.get(plain.suffix.lower(), "paragraphs"), column)
+    part = Part((path,), file_format(path), column)
     return Corpus(path.name, (part,), digest({path.name: file_sha256(path)}))
+
+
+def file_format(path: Path) -> str:
+    """Tell from its name how documents lie in a file."""
+    plain = path.with_suffix("") if path.suffix == ".gz" else path
+    return SUFFIXES.get(plain.suffix.lower(), "paragraphs")

@@ -22,6 +22,7 @@ def fetch_dataset(card: Card, work: Path) -> Path:
 
     Raises ValueError when the repository cannot be had.
     """
+    logging.getLogger("huggingface_hub").propagate = False  # it prints its messages itself
     log.info("%s: from the Hugging Face repository %s", card.name, card.repository)
     try:
         loaded = datasets.load_dataset(card.repository, card.subset or None, revision=card.revision or None)

@@ -82,7 +82,9 @@ def find(card: Card, session: PyPIClient, config: PipConfig) -> Link:
 
 def finders(session: PyPIClient, config: PipConfig) -> Iterator[PackageFinder]:
     """Yield a finder for each place to look in, one by one, so that a place out of reach hides no other."""
-    places = [{"find_links": [place]} for place in config.find_links if "://" in place or Path(place).exists()]
+    places = [
+        {"find_links": [place]} for place in config.find_links if "://" in place or Path(place).exists()
+    ]
     if not config.no_index:
         # Without an address, unearth brings that of the default index.
         places.append({"index_urls": [config.index_url] if config.index_url else []})
