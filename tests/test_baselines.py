@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minibert.recipes import baselines
 from minibert.recipes.baselines import Bigram
 
 IDS = np.array([1, 2, 1, 2, 1, 3, 2, 2])  # two documents: 1 2 1 2 1 | 3 2 2
@@ -33,6 +34,15 @@ def test_pairs_do_not_reach_across_documents():
     seen = Bigram.fit(IDS, DOCUMENTS, 4)
     assert 1 * 4 + 3 not in seen.keys  # 1 ends the first document, 3 begins the second
     assert seen.counts.sum() == len(IDS) - 2
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 5, 7, 8])
+def test_blocks_do_not_show(monkeypatch, block):
+    whole = Bigram.fit(IDS, DOCUMENTS, 4)
+    monkeypatch.setattr(baselines, "BLOCK", block)
+    parts = Bigram.fit(IDS, DOCUMENTS, 4)
+    for one, other in zip(vars(whole).values(), vars(parts).values(), strict=True):
+        assert np.array_equal(one, other) and one.dtype == other.dtype
 
 
 def test_after_an_unseen_token_the_unigram_model_answers():

@@ -11,6 +11,9 @@ DISCOUNT = 0.75
 ROWS = 256
 """Questions answered together: bounds the memory at ROWS * V numbers."""
 
+BLOCK = 1 << 20
+"""Tokens counted at a time: bounds the memory beside the counts."""
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -42,13 +45,23 @@ class Bigram:
             documents: where each document starts and the last one ends, in tokens.
             vocab_size: V.
         """
-        ids = np.asarray(ids, np.int64)
-        unigram = (np.bincount(ids, minlength=vocab_size) + 1) / (len(ids) + vocab_size)
-        same_document = np.ones(len(ids), bool)
-        same_document[documents[:-1]] = False
-        after = np.flatnonzero(same_document)
-        keys, counts = np.unique(ids[after - 1] * vocab_size + ids[after], return_counts=True)
-        return cls(unigram, keys, counts)
+        unigram = np.ones(vocab_size)
+        begins = np.zeros(len(ids), bool)  # whether a token has none before it in its document
+        begins[documents[:-1]] = True
+        kinds, times = [], []
+        for start in range(0, len(ids), BLOCK):
+            block = np.asarray(ids[start : start + BLOCK + 1], np.int64)  # its last one begins the next block
+            unigram += np.bincount(block[:BLOCK], minlength=vocab_size)
+            pairs = block[:-1] * vocab_size + block[1:]
+            keys, counts = np.unique(
+                pairs[~begins[start + 1 : start + BLOCK + 1]],
+                return_counts=True,
+            )
+            kinds.append(keys)
+            times.append(counts)
+        keys, place = np.unique(np.concatenate(kinds), return_inverse=True)
+        counts = np.bincount(place, np.concatenate(times), len(keys)).astype(np.int64)
+        return cls(unigram / (len(ids) + vocab_size), keys, counts)
 
     def probabilities(self, before: Ints) -> Floats:
         """Return P(w | u) for each u of `before` (N,) and every w: (N, V)."""
