@@ -29,7 +29,7 @@ class Member:
 
 
 def unpack(archive: Path, card: Card, folder: Path) -> Path:
-    """Write the files of `card` that are in `archive` under `folder`, which is made anew, and return `folder`.
+    """Write the files of `card` that are in `archive` into `folder`, made anew, and return `folder`.
 
     A wheel (.whl) is read as it is; in any other zip or tar the top folder is left out of the names.
 
@@ -69,8 +69,8 @@ def unpack(archive: Path, card: Card, folder: Path) -> Path:
     got = files_digest(written)
     if got != card.sha256:
         raise ValueError(
-            f"the {len(written)} files of {archive} are not those of the data card {card.name!r}: their sha256 "
-            f"is {got}, expected {card.sha256}"
+            f"the {len(written)} files of {archive} are not those of the data card {card.name!r}: "
+            f"their sha256 is {got}, expected {card.sha256}"
         )
     return folder
 
@@ -96,7 +96,7 @@ def _content(file: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
 
 
 def copy(member: Member, target: Path, limit: int) -> int:
-    """Write a member to `target` and return its bytes; raises ValueError beyond `limit`, whatever it claims."""
+    """Write a member to `target`, return its bytes; raises ValueError beyond `limit`, whatever it claims."""
     target.parent.mkdir(parents=True, exist_ok=True)
     count = 0
     with member.open() as content, open(target, "xb") as file:

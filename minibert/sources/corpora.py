@@ -90,7 +90,7 @@ def where(wanted: Card) -> str:
 
 
 def cached_files(wanted: Card) -> dict[str, Path]:
-    """Return the card's files in the cache by their paths in it, downloading them first if they are not there.
+    """Return the card's files in the cache by their paths in it, downloading them first if need be.
 
     They are put together in a folder of their own and renamed last: a killed download leaves nothing half.
     """
@@ -105,8 +105,8 @@ def cached_files(wanted: Card) -> dict[str, Path]:
     files = {path.relative_to(place).as_posix(): path for path in paths}
     if wanted.sha256 and files_digest(files) != wanted.sha256:
         raise ValueError(
-            f"the files in {place} are not those of the data card {wanted.name!r}: one is altered or missing. To "
-            f"get them again: minibert data remove {wanted.name}, then minibert data get {wanted.name}"
+            f"the files in {place} are not those of the data card {wanted.name!r}: altered or missing. "
+            f"To get them again: minibert data remove {wanted.name}, then minibert data get {wanted.name}"
         )
     return files
 

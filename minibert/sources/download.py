@@ -21,7 +21,9 @@ BLOCK = 1 << 16
 
 
 def download(session: PyPIClient, url: str, target: Path, sha256: str, room: int = 0) -> Path:
-    """Download `url` to `target`, going on with what an earlier call left in TARGET.part, and return `target`.
+    """Download `url` to `target`, going on with what an earlier call left, and return `target`.
+
+    Until it is whole and its sha256 was compared, it is called TARGET.part.
 
     `room` bytes more than the file itself must be free on the disk.
 
@@ -41,8 +43,8 @@ def download(session: PyPIClient, url: str, target: Path, sha256: str, room: int
             here = megabytes(part.stat().st_size) if part.is_file() else "nothing"
             if attempt == ATTEMPTS:
                 raise ValueError(
-                    f"the download of {shown} stopped {ATTEMPTS} times ({error or type(error).__name__}); {here} of it "
-                    "is here. Run the command again to go on"
+                    f"the download of {shown} stopped {ATTEMPTS} times ({error or type(error).__name__}); "
+                    f"{here} of it is here. Run the command again to go on"
                 ) from error
             log.info("%s: connection lost (%s); going on from %s", target.name, error, here)
 

@@ -28,8 +28,8 @@ def fetch_dataset(card: Card, work: Path) -> Path:
         loaded = datasets.load_dataset(card.repository, card.subset or None, revision=card.revision or None)
     except Exception as error:  # what it raises differs with the version, the network and the repository
         raise ValueError(
-            f"{card.repository} cannot be had through `datasets`: {error}. Check the connection; a mirror is set "
-            "with HF_ENDPOINT, a proxy with HTTPS_PROXY"
+            f"{card.repository} cannot be had through `datasets`: {error}. Check the connection; "
+            "a mirror is set with HF_ENDPOINT, a proxy with HTTPS_PROXY"
         ) from error
     folder = work / "files"
     make_empty(folder)

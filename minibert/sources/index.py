@@ -35,7 +35,7 @@ def fetch_archive(card: Card, work: Path) -> Path:
 
 
 def connect(config: PipConfig) -> PyPIClient:
-    """Return a client for the indexes: it knows their passwords (address, netrc, keyring), proxy and certificates."""
+    """Return a client that knows the passwords (address, netrc, keyring), the proxy, the certificates."""
     verify: ssl.SSLContext | bool = True
     if config.cert or config.client_cert:
         folder = config.cert if os.path.isdir(config.cert) else None
@@ -55,7 +55,7 @@ def connect(config: PipConfig) -> PyPIClient:
 
 
 def find(card: Card, session: PyPIClient, config: PipConfig) -> Link:
-    """Return where the card's archive is: the first place that has a file of its name, and of its sha256 if told.
+    """Return where the card's archive is: the first file of its name, unless another sha256 is told.
 
     Raises ValueError with what each place answered.
     """
@@ -75,22 +75,27 @@ def find(card: Card, session: PyPIClient, config: PipConfig) -> Link:
         others = ", ".join(link.filename for link in links)
         answers += said or [f"{place}: has {others or 'no such version'}"]
     raise ValueError(
-        f"{card.archive}, which carries the data set {card.name!r}, is on no index that pip is configured for. "
-        f"Asked: {'; '.join(answers) or 'none'}. See `pip config list`; or install it: pip install {card.source}"
+        f"{card.archive}, which carries the data set {card.name!r}, is on no index that pip is configured "
+        f"for. Asked: {'; '.join(answers) or 'none'}. See `pip config list`; or copy the archive into a folder "
+        "and name that in PIP_FIND_LINKS"
     )
 
 
 def finders(session: PyPIClient, config: PipConfig) -> Iterator[PackageFinder]:
     """Yield a finder for each place to look in, one by one, so that a place out of reach hides no other."""
-    places = [
-        {"find_links": [place]} for place in config.find_links if "://" in place or Path(place).exists()
-    ]
+    local = [place for place in config.find_links if "://" in place or Path(place).exists()]
+    places: list[tuple[list[str], list[str]]] = [([], [place]) for place in local]
     if not config.no_index:
-        # Without an address, unearth brings that of the default index.
-        places.append({"index_urls": [config.index_url] if config.index_url else []})
-        places += [{"index_urls": [url]} for url in config.extra_index_urls]
-    for place in places:
-        yield PackageFinder(session, ignore_compatibility=True, **place)
+        # Without any address, unearth brings that of the default index.
+        places.append(([config.index_url] if config.index_url else [], []))
+        places += [([url], []) for url in config.extra_index_urls]
+    for indexes, pages in places:
+        yield PackageFinder(
+            session,  # pyright: ignore[reportArgumentType]
+            index_urls=indexes,
+            find_links=pages,
+            ignore_compatibility=True,
+        )
 
 
 @contextmanager
