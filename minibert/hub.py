@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from minibert.config import BertConfig
-from minibert.model.bert import BertForPretraining
+from minibert import sources
+from minibert.config import BertConfig, suggest
+from minibert.files import replace_file
+from minibert.model.bert import Bert, BertForPretraining
 from minibert.text.tokenizer import Tokenizer
 
 log = logging.getLogger("minibert")
@@ -105,20 +106,49 @@ def from_hugging_face(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {rename(name, theirs): tensor for name, tensor in old.items()}
 
 
-def from_pretrained(folder: str | Path) -> tuple[BertForPretraining, Tokenizer | None]:
+def from_pretrained(model: str | Path) -> tuple[BertForPretraining, Tokenizer | None]:
     """Open a folder that `save_pretrained` or `transformers` wrote: a model on the CPU and its tokenizer.
 
-    The model is float32 and in evaluation mode; the tokenizer is None when the folder has none. A pooler or
-    a head that the folder lacks as a whole starts fresh, with a warning. No program hidden in a file is run.
+    `model` is the folder, or the name of a data card with weights, like "minilm"; a folder with the name of
+    a card is written "./NAME". The model is float32 and in evaluation mode; the tokenizer is None when the
+    folder has none. A pooler or a head that the folder lacks as a whole starts fresh, with a warning. No
+    program hidden in a file is run.
+
     Raises ValueError when the folder, its configuration, its weights or its tokenizer do not fit together.
     """
-    folder = Path(folder)
+    folder = find_folder(model)
+    opened, tokenizer, fresh = open_folder(folder)
+    for head in fresh:
+        log.warning("%s has no weights for %s: they start fresh", folder, head)
+    return opened, tokenizer
+
+
+def encoder_from_pretrained(model: str | Path) -> tuple[Bert, Tokenizer | None]:
+    """Open only what maps tokens to hidden states: like `from_pretrained`, but no head is missed."""
+    opened, tokenizer, _ = open_folder(find_folder(model))
+    return opened.bert, tokenizer
+
+
+def find_folder(model: str | Path) -> Path:
+    """Return the folder of a model, given as a path or as the name of a data card.
+
+    A card's files are brought here if need be. Raises ValueError when there is no such card and no folder.
+    """
+    known = sources.cards()
+    if isinstance(model, str) and model in known:
+        return sources.folder(model)
+    folder = Path(model).expanduser()
     if not folder.is_dir():
         raise ValueError(
-            f"no folder {str(folder)!r}; if that is a name on the Hugging Face hub: minibert does not "
-            "download, but `hf download NAME --local-dir FOLDER` (pip install huggingface_hub) does, where "
-            "there is an internet; then give FOLDER"
+            f"{str(model)!r} is neither a folder nor a data card.{suggest(str(model), list(known))} If that "
+            "is a name on the Hugging Face hub: `hf download NAME --local-dir FOLDER` (pip install "
+            "huggingface_hub) brings it, where there is an internet; then give FOLDER"
         )
+    return folder
+
+
+def open_folder(folder: Path) -> tuple[BertForPretraining, Tokenizer | None, list[str]]:
+    """Return a folder's model, its tokenizer, and what the folder lacks and therefore starts fresh."""
     values = read_json(folder / "config.json")
     config = read_config(values, folder / "config.json")
     tokenizer = read_tokenizer(folder, values, config)
@@ -127,8 +157,7 @@ def from_pretrained(folder: str | Path) -> tuple[BertForPretraining, Tokenizer |
     state = from_hugging_face(state)
     compare_sizes(config, state, file)
     model = BertForPretraining(config, torch.Generator().manual_seed(0))
-    load_weights(model, state, file)
-    return model.eval(), tokenizer
+    return model.eval(), tokenizer, load_weights(model, state, file)
 
 
 def save_pretrained(model: BertForPretraining, tokenizer: Tokenizer | None, folder: str | Path) -> None:
@@ -143,18 +172,11 @@ def save_pretrained(model: BertForPretraining, tokenizer: Tokenizer | None, fold
 
     weights = {name: weight.detach().cpu().contiguous() for name, weight in model.named_parameters()}
     # `save_file` would leave the file unreadable for the group; written by ourselves it honours the umask.
-    write_whole(folder / "model.safetensors", save(to_hugging_face(weights), {"format": "pt"}))
+    replace_file(folder / "model.safetensors", save(to_hugging_face(weights), {"format": "pt"}))
     if tokenizer is not None:
         tokenizer.save(folder, model.config.max_positions)
     text = json.dumps(write_config(model.config, tokenizer), indent=2) + "\n"
-    write_whole(folder / "config.json", text.encode())
-
-
-def write_whole(file: Path, content: bytes) -> None:
-    """Write the file beside its place and move it there, so that nobody ever sees half of it."""
-    beside = file.with_name(file.name + ".part")
-    beside.write_bytes(content)
-    os.replace(beside, file)
+    replace_file(folder / "config.json", text)
 
 
 def write_config(config: BertConfig, tokenizer: Tokenizer | None) -> dict[str, Any]:
@@ -172,16 +194,16 @@ def write_config(config: BertConfig, tokenizer: Tokenizer | None) -> dict[str, A
     }
 
 
-def read_json(file: Path) -> dict[str, Any]:
-    """Read a JSON object. Raises ValueError naming a file that is missing, cut short or no object."""
+def read_json(file: Path, kind: type = dict) -> Any:
+    """Read JSON, an object or a list. Raises ValueError naming a file that is missing or cut short."""
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(f"{file} is missing: {file.parent} is not a model's folder") from None
     except ValueError as error:
         raise ValueError(f"{file} is not JSON ({error}); copy it again from where it came") from None
-    if not isinstance(values, dict):
-        raise ValueError(f"{file} must hold a JSON object, got {type(values).__name__}")
+    if not isinstance(values, kind):
+        raise ValueError(f"{file} must hold a JSON {kind.__name__}, got {type(values).__name__}")
     return values
 
 
@@ -297,18 +319,18 @@ def compare_sizes(config: BertConfig, state: dict[str, Tensor], file: Path) -> N
 
 
 @torch.no_grad()
-def load_weights(model: BertForPretraining, state: dict[str, Tensor], file: Path) -> None:
-    """Copy the weights into the model; what it has and the file lacks as a whole stays fresh, with a warning.
+def load_weights(model: BertForPretraining, state: dict[str, Tensor], file: Path) -> list[str]:
+    """Copy the weights into the model; return the heads that the file lacks as a whole: they stay fresh.
 
     Raises ValueError naming the weights that are missing, unexpected, of another shape, or integers.
     """
     weights = dict(model.named_parameters())
-    missing = set(weights) - set(state)
+    missing, fresh = set(weights) - set(state), []
     for prefix, head in HEADS.items():
         names = {name for name in weights if name.startswith(prefix)}
         if names <= missing:
             missing -= names
-            log.warning("%s has no weights for %s: they start fresh", file, head)
+            fresh.append(head)
 
     problems = {
         "missing": missing,
@@ -329,3 +351,4 @@ def load_weights(model: BertForPretraining, state: dict[str, Tensor], file: Path
     for name, weight in weights.items():
         if name in state:
             weight.copy_(state[name])
+    return fresh

@@ -18,8 +18,15 @@ from samples import DOCUMENTS
 from strategies import configs, seeds
 from torch import Tensor
 
+from minibert import sources
 from minibert.config import BertConfig
-from minibert.hub import from_hugging_face, from_pretrained, save_pretrained, to_hugging_face
+from minibert.hub import (
+    encoder_from_pretrained,
+    from_hugging_face,
+    from_pretrained,
+    save_pretrained,
+    to_hugging_face,
+)
 from minibert.model.bert import BertForPretraining
 from minibert.text.tokenizer import Tokenizer
 
@@ -237,6 +244,52 @@ def test_weights_in_half_precision_are_read_as_float32(theirs, tmp_path) -> None
     assert torch.equal(ours.pairs.weight, theirs.cls.seq_relationship.weight.float())
 
 
+# ------------------------------------------------------------ names
+
+
+def test_the_name_of_a_data_card_is_its_folder_and_a_path_never_is(model, tmp_path, monkeypatch) -> None:
+    save_pretrained(model, None, tmp_path / "files")
+    monkeypatch.setattr(sources, "folder", lambda name: tmp_path / "files" if name == "minilm" else None)
+    loaded, _ = from_pretrained("minilm")
+    assert torch.equal(loaded.pairs.weight, model.pairs.weight)
+
+    monkeypatch.chdir(tmp_path)
+    for path in (Path("minilm"), "./minilm"):
+        with pytest.raises(ValueError, match="is neither a folder nor a data card"):
+            from_pretrained(path)
+    save_pretrained(randomise(BertForPretraining(SMALL), seed=1).float(), None, "minilm")
+    for path in (Path("minilm"), "./minilm"):
+        assert not torch.equal(from_pretrained(path)[0].pairs.weight, model.pairs.weight)
+
+
+def test_a_misspelt_card_gets_a_suggestion_and_a_corpus_is_no_model() -> None:
+    assert "Did you mean 'minilm'?" in refusal("minilmm")
+    assert "'sotu' is text, not a model" in refusal("sotu")
+
+
+def test_the_encoder_alone_misses_no_head_and_has_the_same_weights(theirs, tmp_path, caplog) -> None:
+    theirs.bert.save_pretrained(tmp_path)
+    bert, tokenizer = encoder_from_pretrained(tmp_path)
+    assert not caplog.records and tokenizer is None and not bert.training
+    expected = theirs.bert(input_ids=IDS, token_type_ids=SEGMENTS, attention_mask=ATTEND.long())
+    assert distance(bert(IDS, SEGMENTS, ATTEND), expected.last_hidden_state) < 1e-5
+
+
+def test_minilm_has_the_hidden_states_of_transformers() -> None:
+    if sources.where(sources.card("minilm")).startswith(("not here", "begun")):
+        pytest.skip("the weights are not here (minibert data get minilm), and tests download nothing")
+    model, _ = from_pretrained("minilm")
+    batch = transformers.AutoTokenizer.from_pretrained(sources.folder("minilm"))(
+        DOCUMENTS[0].text.split("."), padding=True, truncation=True, return_tensors="pt"
+    )
+    reference = transformers.AutoModel.from_pretrained(sources.folder("minilm")).eval()
+    with torch.no_grad():
+        expected = reference(**batch)
+        hidden = model.bert(batch["input_ids"], attend=batch["attention_mask"].bool())
+    assert distance(hidden, expected.last_hidden_state) < 1e-5
+    assert distance(model.bert.pool(hidden), expected.pooler_output) < 1e-5
+
+
 # ------------------------------------------------------------ what is refused
 
 
@@ -255,7 +308,8 @@ def refusal(folder: Path | str) -> str:
 
 def test_a_name_on_the_hub_is_no_folder_and_the_message_says_what_to_do() -> None:
     message = refusal("bert-base-uncased")
-    assert "no folder 'bert-base-uncased'" in message and "`hf download NAME --local-dir FOLDER`" in message
+    assert "'bert-base-uncased' is neither a folder nor a data card" in message
+    assert "`hf download NAME --local-dir FOLDER`" in message
 
 
 def test_a_folder_without_a_model_is_refused(folder) -> None:
