@@ -32,11 +32,18 @@ STARTERS = _words(
 """Words that, with a capital, begin a sentence far more often than they are part of a name."""
 
 _BREAK = re.compile(r"\n\s*\n|\n(?=\s*(?:[-–—•*]|\(?\d{1,3}[.)]\s|\([a-z]\)\s))")  # paragraph, list item
-_END = re.compile(r"([.!?]+)[\"'”’)\]]*\s+")  # closing quotes and brackets belong to the sentence
+_END = re.compile(r"([.!?。！？｡…]++)[\"'”’)\]」』）】]*+(\s*+)")  # closing quotes and brackets belong to it
+_WIDE = re.compile(r"[。！？｡]|……")  # marks of Chinese and Japanese: no white space follows
+_CJK = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 _WORD = re.compile(r"[\w.]*$")  # what stands right before the full stop
 _NEXT = re.compile(r"[\"'“‘(\[$£–—•*-]*(\S*)")  # the next word, without what opens it
 _ITEM = re.compile(r"\W*+(?:(?:\d{1,3}|[IVXLC]+|[A-Za-z])[.)]\W*+)?")  # "4." or "(a)" before an item
 _INITIALS = re.compile(r"[A-Za-z](?:\.[A-Za-z])*")  # "N" or "U.S" or "a.m"
+_GOES_ON = frozenset("，、；：》〉,;:")
+"""What follows a mark inside a sentence of Chinese."""
+
+_NEAR = 80
+"""Characters before a mark that are looked at: so that a long line takes linear time."""
 
 
 def split_sentences(text: str) -> list[str]:
@@ -44,7 +51,9 @@ def split_sentences(text: str) -> list[str]:
 
     A sentence ends at the end of a paragraph, before the items of a list, and at a full stop,
     question mark or exclamation mark (with the quotes and brackets that close after it) followed by
-    white space and something that can begin a sentence. Other single line ends are white space.
+    white space and something that can begin a sentence. The marks of Chinese and Japanese, and others
+    between their characters, need no white space; what a comma follows goes on. Other single line ends
+    are white space.
     """
     sentences = []
     for paragraph in _BREAK.split(text):
@@ -61,16 +70,23 @@ def split_sentences(text: str) -> list[str]:
 
 def _ends(line: str, start: int, end: re.Match[str]) -> bool:
     """Whether the sentence that begins at `start` ends at the mark `end`."""
-    mark = end[1]
+    mark, space = end.groups()
+    within = _CJK.match(line, max(start, end.start() - 1)) and _CJK.match(line, end.end())
+    if within or _WIDE.search(mark):
+        return line[end.end() : end.end() + 1] not in _GOES_ON
+    if not space or mark == "…":
+        return False
+
     following = _NEXT.match(line, end.end())
     after = following[1] if following else ""
-    if after[:1].islower() or after[:1] == "." or _ITEM.fullmatch(line, start, end.end()):
+    item = end.end() - start < _NEAR and _ITEM.fullmatch(line, start, end.end())
+    if after[:1].islower() or after[:1] == "." or item:
         return False
     if mark in ("!", "?"):
         return True
     if len(mark) > 1:  # an ellipsis, or a row of dots in a table
         return after[:1].isupper()
-    return _full_stop_ends(_WORD.search(line, start, end.start()), after)
+    return _full_stop_ends(_WORD.search(line, max(start, end.start() - _NEAR), end.start()), after)
 
 
 def _full_stop_ends(word: re.Match[str] | None, after: str) -> bool:

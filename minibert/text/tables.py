@@ -39,8 +39,8 @@ def _text(value: Any, place: str) -> str:
         text.encode()
     except UnicodeEncodeError as error:
         raise ValueError(
-            f"{place}: character {error.start + 1} is half of a surrogate pair, \\u{ord(text[error.start]):04x}. "
-            f"Write the character whole, or leave it out"
+            f"{place}: character {error.start + 1} is half of a surrogate pair, "
+            f"\\u{ord(text[error.start]):04x}. Write the character whole, or leave it out"
         ) from None
     return BREAK.sub("\n", text)
 

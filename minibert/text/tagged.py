@@ -62,9 +62,9 @@ def _tagged(path: Path, progress: Progress | None) -> Iterator[Sentence]:
     before = ""
     for number, line in enumerate(read_lines(path, progress), 1):
         pairs = [item.rpartition("/") for item in line.split()]
-        for word, _, tag in pairs:
+        for word, slash, tag in pairs:
             if not word or not tag:
-                raise ValueError(f"{path}, line {number}: expected WORD/TAG, got {word + _ + tag!r}")
+                raise ValueError(f"{path}, line {number}: expected WORD/TAG, got {word + slash + tag!r}")
         words = tuple(word for word, _, _ in pairs)
         if words:
             begins = not before or (words[-1][-1].isalnum() and not before[-1].isalnum())
@@ -85,8 +85,8 @@ def _columns(path: Path, progress: Progress | None) -> Iterator[Sentence]:
             width = width or len(cells)
             if len(cells) != width or not cells[0]:
                 raise ValueError(
-                    f"{path}, line {number}: expected a word and {width - 1} more columns as in the first row, "
-                    f"got {line[:60]!r}"
+                    f"{path}, line {number}: expected a word and {width - 1} more columns as in the first "
+                    f"row, got {line[:60]!r}"
                 )
             rows.append(cells)
         elif rows and rows[0][0] == START:

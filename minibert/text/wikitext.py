@@ -4,62 +4,69 @@ import html
 import re
 from collections.abc import Collection
 
+# Every line is matched together with the line end before it: such patterns are found many times faster.
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _UNREAD = re.compile(  # what stands between these tags is no prose
     r"<ref\b[^<>]*/>|<(math|ref|gallery|timeline|table|pre|source|syntaxhighlight|hiero|imagemap|score)\b[^<>]*>"
     r".*?</\1\s*>",
     re.DOTALL | re.IGNORECASE,
 )
-_FOREIGN = re.compile(
-    r"\{\{(?:IPA|polytonic|unicode|ArabDIN|lang\|[\w-]+|lang-\w+)\|([^{}|]*)\}\}", re.IGNORECASE
-)
+_TYPED = re.compile(r"\n [^{}|\n]*")  # a line that begins with a space: program text, a table drawn by hand
+_FOREIGN = re.compile(r"\{\{(?:IPA|polytonic|unicode|ArabDIN|lang\|[\w-]+|lang-\w+)\|([^{}|]*)\}\}", re.IGNORECASE)
 _BRACES = re.compile(r"\{\{|\}\}|\{\||\|\}(?!\}(?!\}))")  # of templates {{…}} and tables {|…|}
-_WEB_LINK = re.compile(r"\[(?:https?|ftp|mailto|news|irc):[^\s\]]*\s*([^\]]*)\]")
+_ROW = re.compile(r"\n[ \t]*(?:[|!].*|-{4,}|__[A-Z]+__)")  # left of a table; a rule; a switch
+
+_BARE_ITEM = re.compile(r"\n[*#:;]+[ \t]*(?:'*\[\[[^\[\]]*\]\]['\s]*(?=\n)|\[?https?:.*)")  # "See also"
+_WEB_LINK = re.compile(r"\[(?:https?|ftp|mailto|news|irc):[^\s\]]*[ \t]*([^\]\n]*)\]")
 _PLAIN_LINK = re.compile(r"\[\[(?:[^\[\]|:]*\|([^\[\]|]*)|([^\[\]|:]*))\]\]")
 _LINK = re.compile(r"\[\[((?:[^\[\]]|\[(?!\[)|\](?!\]))*)\]\]")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z-]+)?|simple|tokipona")  # before a colon: another Wikipedia
-_EXPONENT = re.compile(r"(?<=\d)<sup>(?=[-−]?\d)")
+_URL = re.compile(r"https?://[^\s|\]<>)]+")
+
+_EXPONENT = re.compile(r"<sup>(?<=\d<sup>)(?=[-−]?\d)")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _QUOTES = re.compile(r"''+")
-_URL = re.compile(r"https?://[^\s|\]<>)]+")
-_ROW = re.compile(r"^[ \t]*(?:[|!].*|-{4,}|__[A-Z]+__)$", re.MULTILINE)  # left of a table, a rule, a switch
-_ITEM = re.compile(r"^[*#:;]+[ \t]*", re.MULTILINE)
-_EMPTY_HEADING = re.compile(r"^(=+)[^=\n].*=[ \t]*\n\s*(?=(?!\1=)=|\Z)", re.MULTILINE)
-_HEADING = re.compile(r"^=+[ \t]*(.*?)[ \t]*=+[ \t]*$", re.MULTILINE)
+_ITEM = re.compile(r"\n[*#:;]+[ \t]*")
+_HEADING = re.compile(r"\n=+[ \t]*(.*?)[ \t]*=+[ \t]*(?=\n)")
+_EMPTY_HEADING = re.compile(r"\n(=+)[^=\n].*=[ \t]*(?=\s*(?:\n(?!\1=)=|\Z))")
 _LEFT = re.compile(r"\[\[|\]\]|\{\{+|\}\}+|~~~+")  # of marks that have no partner
-_HOLLOW = re.compile(r"\(\W*\)|(?<=\()[\s,;]+")  # brackets around what was taken out
-_SPACE = re.compile(r"[^\S\n]+([,.;:)](?!\S))?")
-_WORDLESS = re.compile(r"^[\W\d_]+$", re.MULTILINE)
+_HOLLOW = re.compile(r"\(\W*\)")  # brackets around what was taken out
+_WORDLESS = re.compile(r"\n[\W\d_]+(?=\n)")
 _BLANKS = re.compile(r"\n\s*\n\s*")
 
 
 def clean(text: str, hidden: Collection[str] = ()) -> str:
     """Return the prose of a page of MediaWiki, with blank lines between paragraphs.
 
-    Links become the text they show, headings and items of lists become paragraphs of their own. Templates,
-    tables, pictures, footnotes, formulas, categories and links to other languages are taken out, and
-    headings over nothing. `hidden` names the namespaces of pictures and categories in the wiki's language.
+    Links become the text they show; headings and items of lists become paragraphs of their own. Templates,
+    tables, pictures, footnotes, formulas, program text, categories, links to other languages and items that
+    are a link and nothing else are taken out, and headings over nothing. `hidden` names the namespaces of
+    pictures and categories in the wiki's language.
     """
-    text = _UNREAD.sub("", _COMMENT.sub("", text))
+    text = _UNREAD.sub("", _COMMENT.sub("", f"\n{text}\n"))
+    text = _TYPED.sub("", text)
     if "{" in text:
         text = drop_braces(_FOREIGN.sub(r"\1", text))
+    text = _ROW.sub("", text)
     text = _show_links(text, {"image", "file", "category", "media", *(name.lower() for name in hidden)})
     if "<" in text:
         text = _TAG.sub("", _EXPONENT.sub("^", text))
-    text = _URL.sub("", _QUOTES.sub("", text))
+    text = _QUOTES.sub("", text)
     if "&" in text:
         text = html.unescape(text)
+    text = _close_gaps(_LEFT.sub("", _ITEM.sub("\n\n", text)))
 
-    text = _ITEM.sub("\n", _ROW.sub("", text))
-    text = _HOLLOW.sub("", _LEFT.sub("", text))
-    text = _WORDLESS.sub("", _SPACE.sub(_keep_mark, text))
     while (shorter := _EMPTY_HEADING.sub("", text)) != text:
         text = shorter
     return _BLANKS.sub("\n\n", _HEADING.sub(r"\n\n\1\n\n", text)).strip()
 
 
-def _keep_mark(space: re.Match[str]) -> str:
-    return space[1] or " "
+def _close_gaps(text: str) -> str:
+    """Return the text without what is left around things taken out: spaces, hollow brackets, bare marks."""
+    text = _HOLLOW.sub("", text.replace("\t", " ").replace("\xa0", " "))
+    text = re.sub(r"\([ ,;]+", "(", re.sub("  +", " ", text))
+    text = re.sub(r" (?=[,.;:)](?!\S))", "", text)
+    return _WORDLESS.sub("", text)
 
 
 def drop_braces(text: str) -> str:
@@ -94,7 +101,7 @@ def _show_links(text: str, hidden: Collection[str]) -> str:
             return ""
         return labels[-1] if labels else target.removeprefix(":")
 
-    text = _WEB_LINK.sub(r"\1", text)
+    text = _URL.sub("", _WEB_LINK.sub(r"\1", _BARE_ITEM.sub("", text)))
     text = _PLAIN_LINK.sub(r"\1\2", text)
     found = 1
     while found:
