@@ -1,20 +1,15 @@
 """Files -> documents; and documents held out whole."""
 
 import hashlib
-import logging
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from minibert.config import FORMATS, Part
 from minibert.text import squad, tables, tagged, wiki
-from minibert.text.reading import Progress, read_blocks, read_text
-from minibert.text.sentences import split_sentences
-
-__all__ = ["read_text", "split_sentences"]
-
-log = logging.getLogger("minibert")
+from minibert.text.reading import Progress, read_blocks, warn_once
+from minibert.text.sentences import split_sentences as split_sentences  # stays until its users ask there
 
 LONGEST = 1 << 20
 """Characters of a document, about; a longer one comes in several."""
@@ -49,7 +44,7 @@ def read_documents(part: Part, progress: Progress | None = None) -> Iterator[Doc
             empty = False
             yield document
         if empty:
-            log.warning("%s holds no text and is passed over", path)
+            warn_once(f"{path} holds no text and is passed over")
 
 
 def _documents(path: Path, part: Part, progress: Progress | None) -> Iterator[Document]:
@@ -120,30 +115,24 @@ def _cut(text: str) -> list[str]:
 # ---------------------------------------------------------------- documents -> training and held out
 
 
-def split_held_out(
-    documents: Sequence[Document], held_out: Collection[str], share: float = 0.05
-) -> tuple[list[Document], list[Document]]:
-    """Return the documents to train on and those held out, each whole and in their order.
+def choose_held_out(names: Iterable[str], share: float = 0.05) -> set[str]:
+    """Return the names of the documents to hold out of a corpus that does not say which.
 
-    `held_out` names the second kind. When it is empty, the `share` of the documents whose names have
-    the smallest sha256 is held out: at least two, so that a next sentence can come from another document,
-    but never more than half, and always the same ones. A single document cannot be divided: it comes
-    back for training.
-
-    Raises ValueError when a name in `held_out` is no document, or nothing is left to train on.
+    They are the `share` of the names with the smallest sha256: at least two, so that a next sentence can
+    come from another document, but never more than half, and always the same ones whatever the order. A
+    single document cannot be divided: nothing is held out.
     """
-    missing = sorted(set(held_out) - {document.name for document in documents})
-    if missing:
-        raise ValueError(f"documents to hold out are not in the corpus: {', '.join(missing)}")
-    if not held_out:
-        by_hash = sorted({document.name for document in documents}, key=_hash)
-        count = min(max(2, round(share * len(by_hash))), len(by_hash) // 2)
-        held_out = set(by_hash[:count])
+    by_hash = sorted(set(names), key=_hash)
+    return set(by_hash[: min(max(2, round(share * len(by_hash))), len(by_hash) // 2)])
 
-    train = [document for document in documents if document.name not in held_out]
-    if not train:
-        raise ValueError(f"all {len(documents)} documents are held out: nothing is left to train on")
-    return train, [document for document in documents if document.name in held_out]
+
+def is_held_out(name: str, share: float) -> bool:
+    """Whether a document is among the `share` (between 0 and 1) that is held out, by its name alone.
+
+    For a corpus too large to know all its names first: the sha256 of the name, as a fraction of the largest,
+    is below the share.
+    """
+    return int(_hash(name), 16) < share * (1 << 256)
 
 
 def _hash(name: str) -> str:

@@ -1,13 +1,14 @@
 """Files -> text, a block at a time: the encoding checked, every fault placed by line and byte."""
 
 import codecs
+import functools
 import gzip
 import logging
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 log = logging.getLogger("minibert")
 
@@ -21,9 +22,10 @@ Progress = Callable[[int], None]
 """Called with the number of further bytes that were read from a file, as it lies on the disk."""
 
 
-def read_text(path: Path) -> str:
-    """Return the text of one UTF-8 file, as `read_blocks` reads it. The whole of it is in memory."""
-    return "".join(read_blocks(path))
+@functools.cache
+def warn_once(message: str) -> None:
+    """Log a warning the first time: a file is read for its names, its vocabulary and its ids."""
+    log.warning(message)
 
 
 def read_lines(path: Path, progress: Progress | None = None) -> Iterator[str]:
@@ -31,17 +33,22 @@ def read_lines(path: Path, progress: Progress | None = None) -> Iterator[str]:
 
     Raises ValueError as `read_blocks`, and for a line of more than LONGEST_LINE characters.
     """
-    rest, number = "", 1
+    begun: list[str] = []  # the pieces of a line whose end is not read yet
+    number = 1
     for block in read_blocks(path, progress):
-        *lines, rest = (rest + block).split("\n")
-        yield from lines
-        number += len(lines)
-        if len(rest) > LONGEST_LINE:
+        piece, *lines = block.split("\n")
+        begun.append(piece)
+        if lines:
+            yield "".join(begun)
+            yield from lines[:-1]
+            begun = lines[-1:]
+            number += len(lines)
+        elif sum(map(len, begun)) > LONGEST_LINE:
             raise ValueError(
                 f"line {number} of {path} has more than {LONGEST_LINE:,} characters: such a line cannot be "
                 f"a row of a table. Check the file, or read it as plain text (a name that ends in .txt)"
             )
-    yield rest
+    yield "".join(begun)
 
 
 def read_blocks(path: Path, progress: Progress | None = None) -> Iterator[str]:
@@ -69,7 +76,7 @@ def read_blocks(path: Path, progress: Progress | None = None) -> Iterator[str]:
         yield text
 
     if windows:
-        log.warning("%s has line ends of another system (CR LF or CR); they are read as LF", path)
+        warn_once(f"{path} has line ends of another system (CR LF or CR); they are read as LF")
 
 
 def _read_bytes(path: Path, progress: Progress | None) -> Iterator[tuple[bytes, bool]]:
@@ -79,7 +86,7 @@ def _read_bytes(path: Path, progress: Progress | None) -> Iterator[tuple[bytes, 
         data = file.read(BLOCK)
         _refuse_marks(path, data)
         if data.startswith(codecs.BOM_UTF8):
-            log.warning("%s starts with a byte-order mark; it is taken out", path)
+            warn_once(f"{path} starts with a byte-order mark; it is taken out")
             data = data[len(codecs.BOM_UTF8) :]
         last = False
         while not last:
@@ -97,7 +104,7 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
     """Open a file, give it unpacked and as it lies on the disk, and name it when reading fails."""
     try:
         with open(path, "rb") as raw:
-            yield (gzip.GzipFile(fileobj=raw), raw) if path.suffix == ".gz" else (raw, raw)  # pyright: ignore[reportReturnType]
+            yield cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if path.suffix == ".gz" else raw, raw
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise ValueError(f"{path} is not a whole gzip file: {error}. Fetch it again") from error
     except OSError as error:

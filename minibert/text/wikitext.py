@@ -12,7 +12,9 @@ _UNREAD = re.compile(  # what stands between these tags is no prose
     re.DOTALL | re.IGNORECASE,
 )
 _TYPED = re.compile(r"\n [^{}|\n]*")  # a line that begins with a space: program text, a table drawn by hand
-_FOREIGN = re.compile(r"\{\{(?:IPA|polytonic|unicode|ArabDIN|lang\|[\w-]+|lang-\w+)\|([^{}|]*)\}\}", re.IGNORECASE)
+_FOREIGN = re.compile(  # words in another language or script
+    r"\{\{(?:IPA|polytonic|unicode|ArabDIN|lang\|[\w-]+|lang-\w+)\|([^{}|]*)\}\}", re.IGNORECASE
+)
 _BRACES = re.compile(r"\{\{|\}\}|\{\||\|\}(?!\}(?!\}))")  # of templates {{…}} and tables {|…|}
 _ROW = re.compile(r"\n[ \t]*(?:[|!].*|-{4,}|__[A-Z]+__)")  # left of a table; a rule; a switch
 
