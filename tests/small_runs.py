@@ -32,7 +32,7 @@ def small_tokenizer() -> Tokenizer:
 
 
 def small_store(folder: Path, tokenizer: Tokenizer, count: int = 12, sentences: int = 20) -> Store:
-    return build(documents(count, sentences), tokenizer, folder / f"store-{count}-{sentences}")
+    return build(documents(count, sentences), tokenizer, folder / f"store-{count}-{sentences}", "key")
 
 
 def corpus_file(folder: Path, count: int = 12) -> Path:

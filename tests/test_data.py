@@ -1,9 +1,19 @@
 """From the words behind --corpus to stores: held out is held out, and what is learned once is kept."""
 
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from small_runs import corpus_file, documents
 
-from minibert.recipes.data import learn_tokenizer, prepare, read_corpus
+from minibert import sources
+from minibert.config import Part
+from minibert.recipes.data import Reader, build_stores, learn_tokenizer, prepare
 from minibert.text.tokenizer import Tokenizer
 
 
@@ -12,10 +22,70 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("MINIBERT_CACHE", str(tmp_path / "cache"))
 
 
+def reader(*files: Path) -> Reader:
+    return Reader(sources.resolve([str(file) for file in files]))
+
+
+def divided(told: Reader) -> tuple[list[str], list[str]]:
+    """The names that are trained on, and those held out."""
+    pairs = [(document.name, held_out) for document, held_out in told.documents("reading")]
+    return [name for name, out in pairs if not out], [name for name, out in pairs if out]
+
+
+def lines(folder: Path, count: int, **settings) -> sources.Corpus:
+    """A corpus of `count` documents, one a line."""
+    path = folder / "lines.txt"
+    path.write_text("".join(f"Number {number} is here. It waits.\n" for number in range(count)))
+    return sources.Corpus("lines", (Part((path,), "lines"),), "f", **settings)
+
+
+# ---------------------------------------------------------------- what is held out
+
+
 def test_train_and_held_out_together_are_the_corpus_and_share_nothing(tmp_path):
-    train, held_out = read_corpus([str(corpus_file(tmp_path))])
+    told = reader(corpus_file(tmp_path))
+    train, held_out = divided(told)
     assert len(train) == 10 and len(held_out) == 2
-    assert {d.text for d in [*train, *held_out]} == {d.text for d in documents()}
+    assert {d.text for d, _ in told.documents("again")} == {d.text for d in documents()}
+    assert divided(told) == (train, held_out)
+
+
+def test_several_files_are_one_corpus_and_each_holds_out_its_own(tmp_path):
+    other = tmp_path / "more.txt"
+    other.write_text("A boat waits.\nIt is red.\n\nThe sea is calm.\nNo wind blows.")
+    train, held_out = divided(reader(corpus_file(tmp_path), other))
+    assert len(train) == 10 + 1 and len(held_out) == 2 + 1
+
+
+def test_named_documents_are_held_out(tmp_path):
+    corpus = lines(tmp_path, 9, held_out=("lines.txt:3", "lines.txt:8"))
+    assert divided(Reader([corpus]))[1] == ["lines.txt:3", "lines.txt:8"]
+
+
+def test_a_share_is_held_out_by_name_whatever_else_is_in_the_corpus(tmp_path):
+    train, held_out = divided(Reader([lines(tmp_path, 400, held_out_share=0.1)]))
+    assert 20 <= len(held_out) <= 60
+    fewer = divided(Reader([lines(tmp_path, 200, held_out_share=0.1)]))
+    assert set(fewer[1]) <= set(held_out) and set(fewer[0]) <= set(train)
+
+
+def test_a_part_can_be_held_out_whole(tmp_path):
+    corpus = lines(tmp_path, 5)
+    test = tmp_path / "test.txt"
+    test.write_text("One.\nTwo.\n")
+    corpus = replace(corpus, parts=(*corpus.parts, Part((test,), "lines", held_out=True)))
+    train, held_out = divided(Reader([corpus]))
+    assert len(train) == 5 and held_out == ["test.txt:1", "test.txt:2"]
+
+
+def test_a_document_to_hold_out_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"not in lines: lines\.txt:12$"):
+        divided(Reader([lines(tmp_path, 9, held_out=("lines.txt:3", "lines.txt:12"))]))
+
+
+def test_holding_everything_out_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="all 2 documents of lines are held out"):
+        divided(Reader([lines(tmp_path, 2, held_out=("lines.txt:1", "lines.txt:2"))]))
 
 
 @pytest.mark.parametrize("data", [b"", b"\n\n \n\t\n", b"\xef\xbb\xbf\r\n\r\n"])
@@ -23,23 +93,39 @@ def test_a_corpus_without_words_is_refused(tmp_path, data):
     path = tmp_path / "empty.txt"
     path.write_bytes(data)
     with pytest.raises(ValueError, match=r"the corpus is empty: no text in .*empty\.txt"):
-        read_corpus([str(path)])
+        prepare([str(path)], 120)
 
 
-def test_several_files_are_one_corpus(tmp_path):
-    other = tmp_path / "more.txt"
-    other.write_text("A boat waits.\nIt is red.\n\nThe sea is calm.\nNo wind blows.")
-    train, held_out = read_corpus([str(corpus_file(tmp_path)), str(other)])
-    assert len(train) + len(held_out) == 14
+# ---------------------------------------------------------------- learned and built once
 
 
 def test_a_vocabulary_is_learned_once_for_a_text_and_a_size(tmp_path, monkeypatch):
-    first = learn_tokenizer(documents(), 120)
+    told = reader(corpus_file(tmp_path))
+    first = learn_tokenizer(told, 120)
     with monkeypatch.context() as patch:
         patch.setattr(Tokenizer, "train", None)
-        assert learn_tokenizer(documents(), 120).fingerprint == first.fingerprint
-    assert learn_tokenizer(documents(), 90).fingerprint != first.fingerprint
-    assert learn_tokenizer(documents(9), 120).fingerprint != first.fingerprint
+        assert learn_tokenizer(told, 120).fingerprint == first.fingerprint
+    assert learn_tokenizer(told, 90).fingerprint != first.fingerprint
+    assert learn_tokenizer(reader(corpus_file(tmp_path, 9)), 120).fingerprint != first.fingerprint
+
+
+def test_the_vocabulary_never_sees_held_out_text(tmp_path):
+    corpus = lines(tmp_path, 40, held_out=("lines.txt:7",))
+    path = corpus.files[0]
+    path.write_text(path.read_text().replace("Number 6 is", "Xylophones are"))
+    vocab = learn_tokenizer(Reader([corpus]), 120).vocab
+    assert "x" not in vocab and "##x" not in vocab and "n" in vocab
+
+
+def test_stores_hold_each_side_and_are_built_once(tmp_path, monkeypatch):
+    told = reader(corpus_file(tmp_path))
+    text = prepare([str(told.corpora[0].files[0])], 120)
+    assert text.held_out is not None
+    assert (text.train.names, text.held_out.names) == divided(told)
+    with monkeypatch.context() as patch:
+        patch.setattr(Reader, "documents", None)
+        again = prepare([str(told.corpora[0].files[0])], 120)
+    assert again.fingerprint == text.fingerprint and again.train.names == text.train.names
 
 
 def test_a_fingerprint_changes_with_any_document_held_out_or_not(tmp_path):
@@ -56,9 +142,47 @@ def test_a_fingerprint_changes_with_any_document_held_out_or_not(tmp_path):
     assert prepare([str(path)], 120).fingerprint == text.fingerprint
 
 
+def test_a_fingerprint_changes_with_the_way_of_reading(tmp_path):
+    corpus = lines(tmp_path, 9)
+    same, part = reader(corpus.files[0]), corpus.parts[0]
+    told = [
+        same,
+        Reader([corpus]),
+        Reader([replace(corpus, held_out=("lines.txt:1",))]),
+        Reader([replace(corpus, held_out_share=0.2)]),
+        Reader([replace(corpus, parts=(replace(part, held_out=True),))]),
+        Reader([replace(corpus, parts=(replace(part, column="other"),))]),
+        Reader([replace(corpus, parts=(replace(part, format="file"),))]),
+        Reader([corpus, corpus]),
+    ]
+    assert len({each.fingerprint for each in told}) == len(told)
+
+
 def test_the_description_counts_what_is_there(tmp_path):
     text = prepare([str(corpus_file(tmp_path))], 120)
     told = text.describe()
     assert told["train"]["documents"] == 10 and told["train"]["tokens"] == len(text.train.ids)
     assert told["held_out"]["documents"] == 2 and len(told["held_out"]["names"]) == 2
     assert told["tokenizer"] == text.tokenizer.fingerprint
+
+
+def test_a_build_that_is_killed_starts_clean_and_gives_the_same(tmp_path):
+    path = corpus_file(tmp_path)
+    told = reader(path)
+    tokenizer = learn_tokenizer(told, 120)
+    code = (
+        "import os, signal, sys; from minibert import sources; from minibert.recipes import data\n"
+        "from minibert.text.store import Builder; from minibert.text.tokenizer import Tokenizer\n"
+        "finish = Builder._finish\n"
+        "def die(self): finish(self); os.kill(os.getpid(), signal.SIGKILL)\n"
+        "Builder._finish = die\n"
+        "data.build_stores(data.Reader(sources.resolve([sys.argv[1]])), Tokenizer.load(sys.argv[2]))"
+    )
+    tokenizer.save(tmp_path / "tokenizer")
+    words = [sys.executable, "-c", code, str(path), str(tmp_path / "tokenizer")]
+    assert subprocess.run(words, env=os.environ).returncode == -signal.SIGKILL
+    assert not [f for f in (tmp_path / "cache" / "stores").iterdir() if ".making-" not in f.name]
+
+    folder = build_stores(told, tokenizer)
+    assert json.loads((folder / "train" / "store.json").read_text())["fingerprint"] == folder.name
+    assert sorted(each.name for each in folder.iterdir()) == ["held-out", "train"]

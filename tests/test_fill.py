@@ -8,6 +8,9 @@ from minibert.config import BertConfig
 from minibert.hub import save_pretrained
 from minibert.model.bert import BertForPretraining
 from minibert.recipes.fill import fill, guess, sample_blanks
+from minibert.text.corpus import Document
+from minibert.text.store import build
+from minibert.text.tokenizer import SPECIALS, Tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +66,13 @@ def test_sampled_blanks_hide_one_whole_word_and_know_it(parts, tmp_path):
         assert blank["text"].count("[MASK]") == 1
         assert len(blank["answer"]) >= 4 and len(blank["guesses"]) == 5
         assert blank["text"].replace("[MASK]", blank["answer"]) in text
+
+
+def test_a_chinese_character_is_a_word_to_blank_and_a_short_word_is_not(tmp_path):
+    pieces = [*SPECIALS, *"今天风很大船都不出海", "the", "a", "##b"]
+    tokenizer = Tokenizer({piece: id for id, piece in enumerate(pieces)})
+    model = BertForPretraining(BertConfig(len(pieces), 1, 16, 2, 32, max_positions=40))
+    texts = ["今天风很大船都不出海", "the a the a the a the a the a the a ab"]
+    built = build([Document(text, text) for text in texts], tokenizer, tmp_path / "store", "key")
+    [blank] = sample_blanks(model, tokenizer, built)
+    assert blank["text"].replace("[MASK]", blank["answer"]).replace(" ", "") == texts[0]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from minibert.cli.command_line import main, parse
-from minibert.cli.runs import Fill, Pretrain
+from minibert.cli.runs import Fill, Pretrain, text_to_fill
 from minibert.config import PretrainConfig
 
 
@@ -134,3 +134,11 @@ def test_report_says_where_the_report_and_the_card_are(
     monkeypatch.setitem(sys.modules, "minibert.report", stand_in)
     assert main(["report", "runs/x"]) == 0
     assert capsys.readouterr().out == "report: runs/x/report.md\nmodel card: runs/x/README.md\n"
+
+
+def test_the_text_to_fill_next_is_from_the_run_itself(tmp_path: Path) -> None:
+    assert text_to_fill(tmp_path) == "The [MASK] of the union"
+    (tmp_path / "evaluation.json").write_text('{"blanks": []}')
+    assert text_to_fill(tmp_path) == "The [MASK] of the union"
+    (tmp_path / "evaluation.json").write_text('{"blanks": [{"text": "Wo ist [MASK]?"}]}')
+    assert text_to_fill(tmp_path) == "Wo ist [MASK]?"

@@ -1,16 +1,20 @@
 """From the words behind --corpus to a tokenizer and two stores: what is trained on, and what is held out."""
 
 import hashlib
+import json
 import logging
-import shutil
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from tqdm import tqdm
+
 from minibert import sources
-from minibert.text.corpus import Document, read_documents, split_held_out
-from minibert.text.store import Store, cached_store
+from minibert.config import Part, require
+from minibert.files import new_folder
+from minibert.text.corpus import Document, choose_held_out, is_held_out, read_documents
+from minibert.text.store import FORMAT, Builder, Store, open_store
 from minibert.text.tokenizer import Tokenizer
 
 logger = logging.getLogger("minibert")
@@ -28,8 +32,7 @@ class Text:
     @property
     def fingerprint(self) -> str:
         """sha256 that changes with any document, held out or not, and with the tokenizer."""
-        parts = [self.train.fingerprint, self.held_out.fingerprint if self.held_out else ""]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return self.train.fingerprint
 
     def describe(self) -> dict:
         """Return what run.json says about the data."""
@@ -50,53 +53,120 @@ def sizes(store: Store) -> dict[str, int]:
     }
 
 
-def read_corpus(words: Sequence[str]) -> tuple[list[Document], list[Document]]:
-    """Return the documents to train on and those held out, of all the cards and files named."""
-    train, held_out = [], []
-    for corpus in sources.resolve(words):
-        documents = [document for part in corpus.parts for document in read_documents(part)]
-        if not documents:
-            files = ", ".join(map(str, corpus.files))
-            raise ValueError(f"the corpus is empty: no text in {files}. Give files with words in them")
-        ours, theirs = split_held_out(documents, corpus.held_out)
-        train += ours
-        held_out += theirs
-    return train, held_out
+class Reader:
+    """The documents of several corpora, as often as they are asked for, never all of them in memory.
+
+    Raises ValueError when a corpus has no text or nothing to train on, or lacks a document that its card
+    holds out.
+    """
+
+    def __init__(self, corpora: Sequence[sources.Corpus]) -> None:
+        self.corpora = corpora
+        self._chosen: dict[str, set[str]] = {}  # held out by choice, where a corpus does not say what is
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 that changes with any name or byte of the files, and with how they are read and divided."""
+        told = [
+            [
+                corpus.fingerprint,
+                [[part.format, part.column, part.held_out, len(part.files)] for part in corpus.parts],
+                corpus.held_out,
+                corpus.held_out_share,
+            ]
+            for corpus in self.corpora
+        ]
+        return hashlib.sha256(json.dumps([FORMAT, told]).encode()).hexdigest()
+
+    def documents(self, title: str) -> Iterator[tuple[Document, bool]]:
+        """Yield each document and whether it is held out, under a progress bar with a title."""
+        total = sum(file.stat().st_size for corpus in self.corpora for file in corpus.files)
+        with tqdm(total=total, unit="B", unit_scale=True, desc=title, leave=False, disable=None) as bar:
+            for corpus in self.corpora:
+                yield from self._of_one(corpus, bar)
+
+    def training_texts(self, title: str) -> Iterator[str]:
+        """Yield the texts that are trained on."""
+        return (document.text for document, held_out in self.documents(title) if not held_out)
+
+    def _of_one(self, corpus: sources.Corpus, bar: tqdm) -> Iterator[tuple[Document, bool]]:
+        rule = self._rule(corpus)
+        names_to_meet = set(corpus.held_out)
+        count = kept = 0
+        for part in corpus.parts:
+            for document in read_documents(part, bar.update):
+                held_out = rule(part, document.name)
+                names_to_meet.discard(document.name)
+                count, kept = count + 1, kept + (not held_out)
+                yield document, held_out
+
+        files = ", ".join(map(str, corpus.files))
+        require(count > 0, f"the corpus is empty: no text in {files}. Give files with words in them")
+        require(
+            not names_to_meet,
+            f"documents to hold out are not in {corpus.name}: {', '.join(sorted(names_to_meet))}",
+        )
+        require(kept > 0, f"all {count} documents of {corpus.name} are held out: nothing is left to train on")
+
+    def _rule(self, corpus: sources.Corpus) -> Callable[[Part, str], bool]:
+        """Return the function that tells from its part and its name whether a document is held out."""
+        if any(part.held_out for part in corpus.parts):
+            return lambda part, name: part.held_out
+        if corpus.held_out_share:
+            return lambda part, name: is_held_out(name, corpus.held_out_share)
+        named = set(corpus.held_out) or self._choice(corpus)
+        return lambda part, name: name in named
+
+    def _choice(self, corpus: sources.Corpus) -> set[str]:
+        """Return the documents held out of a corpus that does not say which: chosen by their names, once."""
+        if corpus.fingerprint not in self._chosen:
+            names = [document.name for part in corpus.parts for document in read_documents(part)]
+            self._chosen[corpus.fingerprint] = choose_held_out(names)
+        return self._chosen[corpus.fingerprint]
 
 
-def learn_tokenizer(documents: Sequence[Document], vocab_size: int) -> Tokenizer:
-    """Learn a vocabulary from the documents, or take the one that was learned from them before.
+def learn_tokenizer(reader: Reader, vocab_size: int) -> Tokenizer:
+    """Learn a vocabulary from what is trained on, or take the one that was learned from it before.
 
     The trainer of `tokenizers` breaks ties at random; with the cache, runs on one text share one vocabulary.
     """
-    digest = hashlib.sha256(f"wordpiece {vocab_size} lower".encode())
-    for document in documents:
-        digest.update(hashlib.sha256(document.text.encode()).digest())
-    folder = sources.cache_folder() / "tokenizers" / digest.hexdigest()
+    key = hashlib.sha256(f"wordpiece {vocab_size} lower {reader.fingerprint}".encode()).hexdigest()
+    folder = sources.cache_folder() / "tokenizers" / key
     if not folder.exists():
-        tokenizer = Tokenizer.train((document.text for document in documents), vocab_size)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(dir=folder.parent))
-        tokenizer.save(aside)
-        try:
-            aside.rename(folder)
-        except OSError:  # another process was faster
-            shutil.rmtree(aside)
+        tokenizer = Tokenizer.train(reader.training_texts("learning the vocabulary"), vocab_size)
+        with new_folder(folder) as making:
+            tokenizer.save(making)
     return Tokenizer.load(folder)
+
+
+def build_stores(reader: Reader, tokenizer: Tokenizer) -> Path:
+    """Return the folder with the stores "train" and, if there is any, "held-out", built on first use."""
+    key = hashlib.sha256(f"{reader.fingerprint} {tokenizer.fingerprint}".encode()).hexdigest()
+    folder = sources.cache_folder() / "stores" / key
+    if not folder.exists():
+        with new_folder(folder) as making, ExitStack() as open_builders:
+            builders: dict[str, Builder] = {}
+            for document, held_out in reader.documents("encoding"):
+                side = "held-out" if held_out else "train"
+                if side not in builders:
+                    builders[side] = open_builders.enter_context(Builder(making / side, tokenizer, key))
+                builders[side].add(document)
+    return folder
 
 
 def prepare(words: Sequence[str], vocab_size: int, tokenizer: Tokenizer | None = None) -> Text:
     """Read the corpus, learn a tokenizer from what is not held out unless one is given, and build stores."""
-    train, held_out = read_corpus(words)
-    logger.info("%s: %d documents to train on, %d held out", " + ".join(words), len(train), len(held_out))
-    tokenizer = tokenizer or learn_tokenizer(train, vocab_size)
-    cache = sources.cache_folder()
-    text = Text(
-        tokenizer,
-        cached_store(train, tokenizer, cache),
-        cached_store(held_out, tokenizer, cache) if held_out else None,
-    )
+    reader = Reader(sources.resolve(words))
+    tokenizer = tokenizer or learn_tokenizer(reader, vocab_size)
+    folder = build_stores(reader, tokenizer)
+    held_out = folder / "held-out"
+    text = Text(tokenizer, open_store(folder / "train"), open_store(held_out) if held_out.exists() else None)
     logger.info(
-        "%d pieces in the vocabulary, %s tokens to train on", len(tokenizer), f"{len(text.train.ids):,}"
+        "%s: %d documents to train on, %d held out; %d pieces in the vocabulary, %s tokens to train on",
+        " + ".join(words),
+        len(text.train.names),
+        len(text.held_out.names) if text.held_out else 0,
+        len(tokenizer),
+        f"{len(text.train.ids):,}",
     )
     return text

@@ -11,6 +11,7 @@ from minibert.hub import from_pretrained
 from minibert.model.bert import BertForPretraining
 from minibert.text.store import Store
 from minibert.text.tokenizer import Tokenizer
+from minibert.text.wordpiece import is_chinese
 
 Guesses = list[tuple[str, float]]
 """Pieces with their probabilities, the likeliest first."""
@@ -51,7 +52,8 @@ def sample_blanks(
 ) -> list[dict]:
     """Blank one word in each of `count` sentences of `store` and let the model fill it.
 
-    Sentences have 10 to 30 tokens. The word is one whole piece of at least four letters, and not the last.
+    Sentences have 10 to 30 tokens. The word is one whole piece of at least four letters, or a Chinese
+    character, and not the last.
 
     Returns:
         Dictionaries with `text` (with [MASK]), `answer` and `guesses`; fewer when the store has fewer such
@@ -62,7 +64,7 @@ def sample_blanks(
     blanks = []
     for sentence in fitting[permutation(len(fitting), seed, 0)]:
         ids = [int(i) for i in store.ids[store.sentences[sentence] : store.sentences[sentence + 1]]]
-        words = [place for place in range(len(ids) - 1) if _is_long_word(tokenizer, ids, place)]
+        words = [place for place in range(len(ids) - 1) if _is_telling(tokenizer, ids, place)]
         if not words:
             continue
         place = words[int(sentence) % len(words)]
@@ -74,6 +76,8 @@ def sample_blanks(
     return blanks
 
 
-def _is_long_word(tokenizer: Tokenizer, ids: list[int], place: int) -> bool:
+def _is_telling(tokenizer: Tokenizer, ids: list[int], place: int) -> bool:
+    """Whether a reader can judge a guess at this piece: it is a whole word, and not a little one."""
     piece = tokenizer.piece(ids[place])
-    return piece.isalpha() and len(piece) >= 4 and not tokenizer.continuation[ids[place + 1]]
+    whole = piece.isalpha() and not tokenizer.continuation[ids[place + 1]]
+    return whole and (len(piece) >= 4 or is_chinese(piece[0]))

@@ -1,31 +1,30 @@
 """The store: the token ids of a corpus in one memory-mapped array, built once."""
 
-import hashlib
 import json
 import logging
-import os
-import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from minibert.files import new_folder
 from minibert.text.corpus import Document, split_sentences
 from minibert.text.tokenizer import Tokenizer
 
 log = logging.getLogger("minibert")
 
-FORMAT = 1
-"""Goes up whenever the files of a store, or the cutting of sentences, change: old stores are passed by."""
+FORMAT = 2
+"""Goes up whenever the files of a store, the reading of texts or the cutting of sentences change."""
 
-CHUNK = 4096
-"""Sentences encoded at a time."""
+CHUNK = 1 << 20
+"""Characters encoded at a time."""
 
-Progress = Callable[[int, int], None]
-"""Called now and then with (documents done, documents in all)."""
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -45,78 +44,108 @@ class Store:
     names: list[str]
     """Of the documents."""
     fingerprint: str
-    """Of the documents and the tokenizer that it was built from."""
+    """Of what it was built from; whoever builds a store says what that is."""
 
 
-def fingerprint(documents: Iterable[Document], tokenizer: Tokenizer) -> str:
-    """Return one sha256 that differs when a name, a text, their order or the tokenizer differs."""
-    total = hashlib.sha256(f"{FORMAT} {tokenizer.fingerprint}".encode())
-    for document in documents:
-        for part in (document.name, document.text):
-            total.update(hashlib.sha256(part.encode("utf-8", "surrogatepass")).digest())
-    return total.hexdigest()
+class Builder:
+    """Takes documents one by one and writes a store into `folder`.
 
+        with Builder(folder, tokenizer, fingerprint) as builder:
+            for document in documents:
+                builder.add(document)
 
-def build(
-    documents: Sequence[Document], tokenizer: Tokenizer, folder: str | Path, progress: Progress | None = None
-) -> Store:
-    """Encode documents into a store in `folder`, which must not exist yet.
+    While a thread encodes one chunk of sentences, the next one is cut, so memory holds two chunks whatever
+    the size of the corpus. Sentences without a token are dropped, and documents without a sentence.
 
-    It is built in a folder beside it and renamed last: `folder` holds a whole store or is not there.
-    Sentences without a token are dropped, and documents without a sentence.
-
-    Raises ValueError when nothing is left, or `folder` is there already.
+    Raises ValueError, on leaving, when there is nothing to store.
     """
-    folder = Path(folder)
-    if folder.exists():
-        raise ValueError(f"{folder} exists already. Remove it, or build the store elsewhere")
-    building = folder.with_name(f"{folder.name}.building-{os.getpid()}")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
-    try:
-        _write(documents, tokenizer, building, progress)
-        os.rename(building, folder)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+
+    def __init__(self, folder: str | Path, tokenizer: Tokenizer, fingerprint: str) -> None:
+        self.folder = Path(folder)
+        self.tokenizer = tokenizer
+        self.fingerprint = fingerprint
+        self.names: list[str] = []
+        self._dtype = np.dtype(np.uint16 if len(tokenizer) <= 1 << 16 else np.uint32)
+        self._chunk: list[str] = []
+        self._chunk_size = 0  # characters
+        self._owners: list[int] = []  # the number of the document of each sentence of the chunk
+        self._lengths: list[Ints] = []  # tokens of every sentence, by chunk
+        self._documents: list[Ints] = []  # and the number of its document
+
+    def __enter__(self) -> "Builder":
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._file = open(self.folder / "ids.bin", "wb")
+        self._encoder = ThreadPoolExecutor(max_workers=1)
+        self._pending: Future[None] | None = None
+        return self
+
+    def add(self, document: Document) -> None:
+        """Take a document, or the next part of the last one where it `continues`."""
+        if not document.continues:
+            self.names.append(document.name)
+        for sentence in split_sentences(document.text):
+            self._chunk.append(sentence)
+            self._owners.append(len(self.names) - 1)
+            self._chunk_size += len(sentence)
+            if self._chunk_size >= CHUNK:
+                self._flush()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._flush()
+                self._wait()
+        finally:
+            self._encoder.shutdown()
+            self._file.close()
+        if kind is None:
+            self._finish()
+
+    def _flush(self) -> None:
+        """Hand the chunk to the encoder, after it has done with the one before."""
+        self._wait()
+        self._pending = self._encoder.submit(self._encode, self._chunk, self._owners)
+        self._chunk, self._owners, self._chunk_size = [], [], 0
+
+    def _wait(self) -> None:
+        if self._pending is not None:
+            self._pending.result()
+
+    def _encode(self, sentences: list[str], owners: list[int]) -> None:
+        encoded = self.tokenizer.encode_batch(sentences)
+        self._lengths.append(np.array([len(ids) for ids in encoded], np.int64))
+        self._documents.append(np.array(owners, np.int64))
+        self._file.write(np.fromiter(chain.from_iterable(encoded), self._dtype).tobytes())
+
+    def _finish(self) -> None:
+        lengths, owners = (np.concatenate(parts) for parts in (self._lengths, self._documents))
+        filled = lengths > 0
+        counts = np.bincount(owners[filled], minlength=len(self.names))  # sentences of each document
+        names = [name for name, count in zip(self.names, counts, strict=True) if count]
+        if not names:
+            raise ValueError(
+                f"nothing to store: {len(self.names)} documents give no token. Give files with words"
+            )
+        if len(names) < len(self.names):
+            log.warning("%d documents give no token and are left out", len(self.names) - len(names))
+
+        np.save(self.folder / "sentences.npy", _offsets(lengths[filled]))
+        np.save(self.folder / "documents.npy", _offsets(counts[counts > 0]))
+        about = {
+            "format": FORMAT,
+            "fingerprint": self.fingerprint,
+            "dtype": self._dtype.name,
+            "names": names,
+        }
+        (self.folder / "store.json").write_text(json.dumps(about), encoding="utf-8")
+
+
+def build(documents: Iterable[Document], tokenizer: Tokenizer, folder: str | Path, fingerprint: str) -> Store:
+    """Encode documents into a store in `folder`, whole or not at all, and open it; see `Builder`."""
+    with new_folder(Path(folder)) as making, Builder(making, tokenizer, fingerprint) as builder:
+        for document in documents:
+            builder.add(document)
     return open_store(folder)
-
-
-def _write(
-    documents: Sequence[Document], tokenizer: Tokenizer, folder: Path, progress: Progress | None
-) -> None:
-    dtype = np.dtype(np.uint16 if len(tokenizer) <= 1 << 16 else np.uint32)
-    lengths: list[int] = []  # tokens of every sentence
-    owners: list[int] = []  # and the number of its document
-    sentences = (
-        (d, sentence) for d, document in enumerate(documents) for sentence in split_sentences(document.text)
-    )
-    with open(folder / "ids.bin", "wb") as file:
-        while chunk := list(islice(sentences, CHUNK)):
-            encoded = tokenizer.encode_batch([sentence for _, sentence in chunk])
-            lengths += map(len, encoded)
-            owners += [d for d, _ in chunk]
-            file.write(np.array([id for ids in encoded for id in ids], dtype).tobytes())
-            if progress:
-                progress(owners[-1] + 1, len(documents))
-
-    per_sentence = np.array(lengths, np.int64)  # (sentences,)
-    filled = per_sentence > 0
-    per_document = np.bincount(np.array(owners, np.int64)[filled], minlength=len(documents))  # (documents,)
-    names = [document.name for document, count in zip(documents, per_document, strict=True) if count]
-    if not names:
-        raise ValueError(f"nothing to store: {len(documents)} documents give no token. Give files with words")
-    if len(names) < len(documents):
-        log.warning("%d documents give no token and are left out", len(documents) - len(names))
-
-    np.save(folder / "sentences.npy", _offsets(per_sentence[filled]))
-    np.save(folder / "documents.npy", _offsets(per_document[per_document > 0]))
-    about = {
-        "format": FORMAT,
-        "fingerprint": fingerprint(documents, tokenizer),
-        "dtype": dtype.name,
-        "names": names,
-    }
-    (folder / "store.json").write_text(json.dumps(about), encoding="utf-8")
 
 
 def _offsets(counts: np.ndarray) -> np.ndarray:
@@ -145,20 +174,3 @@ def open_store(folder: str | Path) -> Store:
         found = f"format {about.get('format')}, {len(ids)} ids of {sentences[-1]}"
         raise ValueError(f"{folder} is not a whole store of format {FORMAT}: {found}. {again}")
     return store
-
-
-def cached_store(
-    documents: Sequence[Document], tokenizer: Tokenizer, cache: Path, progress: Progress | None = None
-) -> Store:
-    """Return the store of these documents and this tokenizer, built on first use.
-
-    It lies in cache/stores/FINGERPRINT: changed texts or another tokenizer never meet an old store.
-    """
-    folder = cache / "stores" / fingerprint(documents, tokenizer)
-    if not folder.exists():
-        try:
-            return build(documents, tokenizer, folder, progress)
-        except OSError:
-            if not folder.exists():  # it does when another process was faster
-                raise
-    return open_store(folder)
