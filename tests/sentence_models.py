@@ -39,7 +39,9 @@ def sentence_model(folder: Path) -> Path:
         max_position_embeddings=32,
     )
     model = randomise(transformers.BertModel(config)).float()
-    torch.nn.init.zeros_(model.encoder.layer[-1].output.LayerNorm.bias)  # or all vectors would look alike
+    torch.nn.init.zeros_(
+        model.get_parameter("encoder.layer.1.output.LayerNorm.bias")
+    )  # or all vectors would look alike
     model.save_pretrained(folder)
     write_recipe(folder)
     return folder

@@ -16,9 +16,10 @@ from tyro.conf import FlagCreatePairsOff
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from minibert import __version__
-from minibert.cli.data_sets import DataGet, DataList, DataShow
+from minibert.cli.data_sets import DataGet, DataList, DataRemove, DataShow
 from minibert.cli.runs import Fill, Pretrain, Report, check_pretrain, preset_first
 from minibert.cli.terminal import UsageError
+from minibert.cli.vectors import Embed, Similar
 from minibert.config import PRESETS, suggest
 
 HELP = """\
@@ -29,10 +30,13 @@ Train a BERT from scratch on plain text, look inside, and use it.
 commands:
   pretrain [PRESET]     train a BERT: masked words and next sentences
   fill RUN TEXT         guess the words behind each [MASK] in TEXT
+  embed MODEL TEXT...   turn texts into vectors
+  similar MODEL FILE    find the lines of FILE that mean the same as --query
   report RUN            draw a run's curves and write its report
-  data list             the data sets that minibert knows
+  data list             the data sets that minibert knows, and the cache
   data show NAME        what a data set is, where it is from, its licence
-  data get NAME         find a data set's files and verify them
+  data get NAME...      bring data sets to this machine and verify them
+  data remove NAME...   remove data sets from the cache
 
 examples:
   minibert pretrain                                  bert-tiny on sotu
@@ -56,8 +60,10 @@ class Command(Protocol):
 COMMANDS: dict[str, Any] = {
     "pretrain": Pretrain,
     "fill": Fill,
+    "embed": Embed,
+    "similar": Similar,
     "report": Report,
-    "data": {"list": DataList, "show": DataShow, "get": DataGet},
+    "data": {"list": DataList, "show": DataShow, "get": DataGet, "remove": DataRemove},
 }
 
 registry = ConstructorRegistry()
@@ -132,6 +138,8 @@ def explain(error: Exception) -> str:
 
 def how_to_resume(words: list[str]) -> str:
     """Say how to go on after Ctrl-C."""
+    if words[:2] == ["data", "get"]:
+        return f"stopped; to go on: minibert {shlex.join(words)}"
     if words[:1] != ["pretrain"]:
         return "stopped"
     again = words if "--resume" in words else [*words, "--resume", "auto"]
