@@ -27,3 +27,9 @@ def test_an_entry_is_wrapped_beside_its_name(monkeypatch: pytest.MonkeyPatch) ->
     assert first.startswith("title         many")
     assert rest
     assert all(line.startswith(" " * 14) and len(line) <= 40 for line in rest)
+
+
+def test_what_people_copy_is_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    path = "/a/rather-long/path/that/no/line/of/forty/holds"
+    assert path in entry("folder", f"it lies in {path} now")

@@ -22,8 +22,12 @@ def bars(guesses: Sequence[tuple[str, float]]) -> list[str]:
 
 
 def entry(name: str, text: str) -> str:
-    """Return "name  text" with the text wrapped beside its name."""
-    indent = " " * 14
+    """Return "name  text" with the text wrapped beside its name; a long path or sha256 stays in one piece."""
     return textwrap.fill(
-        text, columns(), initial_indent=f"{name:<12}  ", subsequent_indent=indent, break_on_hyphens=False
+        text,
+        columns(),
+        initial_indent=f"{name:<12}  ",
+        subsequent_indent=" " * 14,
+        break_on_hyphens=False,
+        break_long_words=False,
     )

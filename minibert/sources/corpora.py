@@ -119,9 +119,10 @@ def fetch(wanted: Card, work: Path) -> Path:
         else:
             from minibert.sources.index import fetch_archive as get_it
     except ModuleNotFoundError as error:
+        library = "datasets" if wanted.repository else "unearth"
         raise ValueError(
-            f"to download {wanted.name!r}, minibert needs the Python package {error.name}. To get it: "
-            f"pip install {error.name}; or the data set itself: pip install {wanted.source}"
+            f"to download {wanted.name!r}, minibert needs the Python package {library}. "
+            f"To get it: pip install {library}"
         ) from error
     return get_it(wanted, work)
 

