@@ -1,13 +1,27 @@
-"""WordPiece by hand: text -> words -> the longest pieces that the vocabulary has."""
+"""WordPiece by hand: text -> words -> the longest pieces that the vocabulary has; and that vocabulary."""
 
 import functools
+import heapq
+import re
 import unicodedata
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from minibert.text.merging import merges
+
+SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+"""Pieces that no text gives; their ids are 0 to 4."""
 
 UNKNOWN = "[UNK]"
 
 MAX_CHARS = 100
 """Words longer than this many characters become one unknown piece (as in the published BERT)."""
+
+LETTER_WORTH = 100
+"""A letter is taken into the vocabulary before a pair of pieces that is up to this many times as frequent.
+
+A word with a letter that is not there is unknown as a whole, a word whose pair is not there only longer.
+"""
 
 _CHINESE = (
     (0x4E00, 0x9FFF),
@@ -109,3 +123,74 @@ def wordpiece(
 def encode(text: str, vocab: Mapping[str, int], lowercase: bool = True) -> list[int]:
     """Return the token ids of a text, without special tokens; "[MASK]" in the text is text."""
     return [vocab[piece] for word in basic_split(text, lowercase) for piece in wordpiece(word, vocab)]
+
+
+# ---------------------------------------------------------------- training
+
+
+def count_words(texts: Iterable[str], lowercase: bool = True) -> Counter[str]:
+    """Return how often each normalised word occurs, without those of more than MAX_CHARS characters."""
+    words = functools.lru_cache(1 << 16)(basic_split)  # the same few parts come again and again
+    counts: Counter[str] = Counter()
+    for text in texts:
+        for part, times in Counter(re.split("[ \t\n\r]+", text)).items():
+            for word in words(part, lowercase):
+                counts[word] += times
+    return Counter({word: count for word, count in counts.items() if len(word) <= MAX_CHARS})
+
+
+def train(texts: Iterable[str], vocab_size: int, lowercase: bool = True) -> dict[str, int]:
+    """Learn a vocabulary of at most `vocab_size` pieces (V) from texts: piece -> id, in the order of the ids.
+
+    Words start as letters, "##" in front of all but the first, and the pair of pieces that stands together
+    most often becomes a piece, again and again; of equally frequent pairs the first in the order of text.
+    So the same texts always give the same vocabulary: the SPECIALS, the letters, what the merges made.
+    Of a large alphabet the rarest letters stay out (see LETTER_WORTH).
+
+    Differs from the paper: Schuster and Nakajima 2012 merge the pair that makes the text likeliest. Google's
+    trainer was never published; `tokenizers` merges the most frequent pair too, and breaks ties at random.
+
+    Raises ValueError when the texts hold no word, or `vocab_size` leaves no room for a letter.
+    """
+    room = vocab_size - len(SPECIALS)
+    if room < 2:
+        raise ValueError(f"vocab_size must be at least {len(SPECIALS) + 2}, got {vocab_size}")
+    words = {
+        (word[0], *(f"##{char}" for char in word[1:])): times
+        for word, times in count_words(texts, lowercase).items()
+    }
+    if not words:
+        raise ValueError("no vocabulary can be learned: the texts hold no word")
+
+    longer = ((count, [join(*pair)]) for pair, count in merges(words, join))
+    pieces: list[str] = []
+    for _, new in heapq.merge(rank_letters(words), longer, key=lambda each: -each[0]):
+        pieces += new
+        if len(pieces) >= room:
+            break
+    pieces = pieces[:room]
+    letters = sorted(filter(is_letter, pieces), key=lambda piece: (len(piece), piece))
+    longest = [piece for piece in pieces if not is_letter(piece)]
+    return {piece: id for id, piece in enumerate([*SPECIALS, *letters, *longest])}
+
+
+def join(left: str, right: str) -> str:
+    """Return what two pieces that stand together become: "un" and "##til" make "until"."""
+    return left + right.removeprefix("##")
+
+
+def is_letter(piece: str) -> bool:
+    """Whether a piece is a single character, at the start of a word or inside: "a" or "##a"."""
+    return len(piece.removeprefix("##")) == 1
+
+
+def rank_letters(words: Mapping[tuple[str, ...], int]) -> list[tuple[int, list[str]]]:
+    """Return what each letter is worth and its pieces ("a", and "##a" if it is inside words), best first."""
+    counts: Counter[str] = Counter()
+    for word, times in words.items():
+        for piece in word:
+            counts[piece] += times
+    chars = {piece.removeprefix("##") for piece in counts}
+    ranked = sorted((-counts[char] - counts[f"##{char}"], char) for char in chars)
+    forms = {char: [char, f"##{char}"] if f"##{char}" in counts else [char] for char in chars}
+    return [(-count * LETTER_WORTH, forms[char]) for count, char in ranked]

