@@ -12,9 +12,7 @@ import numpy as np
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from minibert.text.wordpiece import MAX_CHARS
-
-SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+from minibert.text.wordpiece import MAX_CHARS, SPECIALS
 
 
 class Tokenizer:
