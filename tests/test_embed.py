@@ -1,6 +1,5 @@
 """Sentence vectors: the numbers of the model's published recipe, whatever the batch; and what is refused."""
 
-import json
 import logging
 import shutil
 import subprocess
@@ -28,10 +27,8 @@ from minibert.recipes.embed import (
     batches_by_length,
     encode_lines,
     lines_with_text,
-    mean_pool,
     pad,
     rank,
-    read_recipe,
     save_vectors,
 )
 from minibert.text.corpus import split_sentences
@@ -121,19 +118,21 @@ def test_a_text_that_spells_a_special_token_is_text(encoder) -> None:
     assert encoder.tokenizer.mask_id not in row
 
 
-def test_the_mean_leaves_out_what_may_not_be_attended_to() -> None:
-    hidden = torch.tensor([[[1.0, 2.0], [3.0, 6.0], [100.0, 100.0]], [[5.0, 7.0], [9.0, 9.0], [9.0, 9.0]]])
-    attend = torch.tensor([[True, True, False], [True, False, False]])
-    assert mean_pool(hidden, attend).tolist() == [[2.0, 4.0], [5.0, 7.0]]
-
-
-@given(lengths=st.lists(st.integers(2, 600), max_size=60))
-def test_batches_hold_each_row_once_the_longest_first_and_no_more_than_fits(lengths) -> None:
-    batches = list(batches_by_length(lengths))
+@given(lengths=st.lists(st.integers(2, 600), max_size=60), tokens=st.integers(600, 5000))
+def test_batches_hold_each_row_once_the_longest_first_and_no_more_than_fits(lengths, tokens) -> None:
+    batches = list(batches_by_length(lengths, tokens))
     assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
     ordered = [lengths[row] for batch in batches for row in batch]
     assert ordered == sorted(lengths, reverse=True)
-    assert all(len(batch) * lengths[batch[0]] <= embed.BATCH_TOKENS for batch in batches)
+    assert all(len(batch) * lengths[batch[0]] <= tokens for batch in batches)
+    full = [len(batch) + 1 for batch in batches[:-1]]
+    assert all(
+        size * lengths[batch[0]] > tokens for size, batch in zip(full, batches, strict=False)
+    )  # none has room left
+
+
+def test_a_row_longer_than_a_batch_goes_alone() -> None:
+    assert list(batches_by_length([9, 3, 8], 4)) == [[0], [2], [1]]
 
 
 # ---------------------------------------------------------------- recipes
@@ -151,65 +150,11 @@ def test_the_first_token_is_taken_and_nothing_normalised_where_the_folder_says_s
     assert np.linalg.norm(vectors, axis=1).min() > 1.5
 
 
-@pytest.mark.parametrize(
-    ("settings", "pooling", "expected"),
-    [
-        ({"max_seq_length": 20}, {"pooling_mode_mean_tokens": True}, VectorRecipe(20)),
-        ({"max_seq_length": 99}, {"pooling_mode": "mean"}, VectorRecipe(32)),
-        ({"max_seq_length": None}, {"pooling_mode": "cls"}, VectorRecipe(32, "first")),
-        ({"do_lower_case": True}, {}, VectorRecipe(32, lowercase=True)),
-    ],
-)
-def test_recipes_are_read_from_older_and_newer_files(tmp_path, settings, pooling, expected) -> None:
-    write_recipe(tmp_path, settings=settings, **pooling)
-    assert read_recipe(tmp_path, 32) == expected
-
-
 def test_texts_are_put_into_lower_case_where_the_recipe_says_so(encoder) -> None:
     pieces = dict(encoder.tokenizer.vocab)
     cased = Tokenizer(pieces, lowercase=False)
     lower = SentenceEncoder(encoder.model, cased, VectorRecipe(LONGEST, lowercase=True))
     assert lower.rows(["The BEES"]) == lower.rows(["the bees"]) == encoder.rows(["the bees"])
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"pooling_mode_max_tokens": True}, "1_Pooling/config.json: the pooling must be one of"),
-        ({"pooling_mode": "lasttoken"}, "got lasttoken"),
-        ({"pooling_mode_mean_tokens": False}, "got none"),
-        (
-            {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True},
-            "pooling_mode_mean_tokens \\+ pooling_mode_cls_token",
-        ),
-        ({"steps": ("Transformer", "Pooling", "Dense", "Normalize")}, "got Transformer, Pooling, Dense"),
-        ({"steps": ("WordEmbeddings", "Pooling")}, "modules.json: expected the steps Transformer, Pooling"),
-        ({"settings": {"max_seq_length": "256"}}, "max_seq_length must be above 2, got '256'"),
-        ({"settings": {"max_seq_length": 2}}, "max_seq_length must be above 2, got 2"),
-    ],
-)
-def test_a_recipe_that_is_not_here_is_refused(copy, change, said) -> None:
-    write_recipe(copy, **change)
-    with pytest.raises(ValueError, match=said):
-        SentenceEncoder.open(copy)
-
-
-def test_a_model_that_puts_a_prompt_before_texts_is_refused(copy) -> None:
-    file = copy / "config_sentence_transformers.json"
-    file.write_text(json.dumps({"prompts": {"query": "query: "}, "default_prompt_name": None}))
-    SentenceEncoder.open(copy)
-    file.write_text(json.dumps({"prompts": {"query": "query: "}, "default_prompt_name": "query"}))
-    with pytest.raises(ValueError, match="puts its prompt 'query' before each text"):
-        SentenceEncoder.open(copy)
-
-
-def test_a_recipe_cut_short_is_named(copy) -> None:
-    (copy / "modules.json").write_text("[{")
-    with pytest.raises(ValueError, match=r"modules\.json is not JSON"):
-        SentenceEncoder.open(copy)
-    (copy / "modules.json").write_text("{}")
-    with pytest.raises(ValueError, match="must hold a JSON list, got dict"):
-        SentenceEncoder.open(copy)
 
 
 def small_run(folder: Path, tokenizer: Tokenizer | None) -> Path:

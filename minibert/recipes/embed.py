@@ -17,16 +17,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from minibert.config import require
-from minibert.hub import encoder_from_pretrained, find_folder, read_json
+from minibert.hub import encoder_from_pretrained, find_folder
 from minibert.model.bert import Bert
+from minibert.recipes.pooling import VectorRecipe, mean_pool, read_recipe
 from minibert.text.reading import read_lines
 from minibert.text.tokenizer import Tokenizer
 from minibert.train.loop import choose_device
 
 log = logging.getLogger("minibert")
 
-BATCH_TOKENS = 4096
-"""Tokens that go through the model together, padding included; the vectors do not depend on it."""
+BATCH_TOKENS = 512
+"""Tokens that go through the model together, padding included: what a core's cache holds of a small model."""
+
+GPU_BATCH_TOKENS = 16384
+"""The same on a GPU, which needs more to be busy. The vectors do not depend on either."""
 
 CHUNK_LINES = 4096
 """Lines that are sorted by length and held in memory together."""
@@ -43,94 +47,7 @@ Progress = Callable[[int], object]
 """Called with the number of further bytes of text that have their vectors."""
 
 
-# ---------------------------------------------------------------- the recipe of a model
-
-
-@dataclass(frozen=True)
-class VectorRecipe:
-    """How a model makes a vector of a text."""
-
-    max_tokens: int
-    """Longest text, in tokens with [CLS] and [SEP]; longer ones are cut."""
-    pooling: Literal["mean", "first"] = "mean"
-    """The mean over the text's tokens, or the hidden state of [CLS]."""
-    normalise: bool = True
-    """Whether vectors get length 1."""
-    lowercase: bool = False
-    """Whether texts are put into lower case before the tokenizer sees them."""
-
-
-POOLINGS: dict[str, Literal["mean", "first"]] = {
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_cls_token": "first",
-    "mean": "mean",
-    "cls": "first",
-}
-"""Their names for a pooling, of older files and of newer ones, and ours."""
-
-
-def read_recipe(folder: Path, max_positions: int) -> VectorRecipe:
-    """Read the recipe that `sentence-transformers` left in a model's folder.
-
-    modules.json lists the steps, 1_Pooling/config.json says how to pool, sentence_bert_config.json where to
-    cut. A folder without modules.json gets the mean, normalised, of at most `max_positions` tokens.
-    Raises ValueError, naming the file, for a step or a pooling that is not here.
-    """
-    file = folder / "modules.json"
-    if not file.is_file():
-        return VectorRecipe(max_positions)
-    modules = read_json(file, list)
-    steps = [str(module.get("type")).rpartition(".")[2] for module in modules]
-    require(
-        steps in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]),
-        f"{file}: expected the steps Transformer, Pooling and perhaps Normalize, got {', '.join(steps)}",
-    )
-    refuse_prompt(folder / "config_sentence_transformers.json")
-
-    settings = folder / "sentence_bert_config.json"
-    values = read_json(settings) if settings.is_file() else {}
-    longest = values.get("max_seq_length") or max_positions
-    require(
-        type(longest) is int and longest > 2, f"{settings}: max_seq_length must be above 2, got {longest!r}"
-    )
-    return VectorRecipe(
-        min(longest, max_positions),
-        read_pooling(folder / Path(modules[1]["path"]).name / "config.json"),
-        normalise="Normalize" in steps,
-        lowercase=bool(values.get("do_lower_case")),
-    )
-
-
-def read_pooling(file: Path) -> Literal["mean", "first"]:
-    """Return the pooling that a 1_Pooling/config.json asks for; raises ValueError unless we have it."""
-    values = read_json(file)
-    asked = [name for name, on in values.items() if name.startswith("pooling_mode_") and on]
-    if isinstance(values.get("pooling_mode"), str):
-        asked = [values["pooling_mode"]]
-    require(
-        len(asked) == 1 and asked[0] in POOLINGS,
-        f"{file}: the pooling must be one of {', '.join(POOLINGS)}, got {' + '.join(asked) or 'none'}",
-    )
-    return POOLINGS[asked[0]]
-
-
-def refuse_prompt(file: Path) -> None:
-    """Raise ValueError when the model wants words in front of each text."""
-    prompt = read_json(file).get("default_prompt_name") if file.is_file() else None
-    require(
-        prompt is None,
-        f"{file}: the model puts its prompt {prompt!r} before each text, which minibert does not; "
-        "set default_prompt_name to null and write the prompt into the texts",
-    )
-
-
 # ---------------------------------------------------------------- texts -> vectors
-
-
-def mean_pool(hidden: Tensor, attend: Tensor) -> Tensor:
-    """Return the mean of hidden (B, T, D) over the positions where attend (B, T) is True: (B, D)."""
-    weights = attend[:, :, None].to(hidden.dtype)  # (B, T, 1)
-    return (hidden * weights).sum(1) / weights.sum(1)
 
 
 def pad(rows: Sequence[list[int]], pad_id: int) -> tuple[Tensor, Tensor]:
@@ -142,13 +59,14 @@ def pad(rows: Sequence[list[int]], pad_id: int) -> tuple[Tensor, Tensor]:
     return ids, attend
 
 
-def batches_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Yield the numbers of rows that go together: the longest first, at most BATCH_TOKENS with padding."""
+def batches_by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
+    """Yield the numbers of rows that go together: the longest first, at most `tokens` with the padding."""
     order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
-    while order:
-        count = max(1, BATCH_TOKENS // lengths[order[0]])
-        yield order[:count]
-        del order[:count]
+    start = 0
+    while start < len(order):
+        count = max(1, tokens // lengths[order[start]])
+        yield order[start : start + count]
+        start += count
 
 
 @dataclass(frozen=True)
@@ -181,6 +99,11 @@ class SentenceEncoder:
         """D, numbers in a vector."""
         return self.model.embedding.tokens.embedding_dim
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.model.embedding.tokens.weight.device
+
     def rows(self, texts: Sequence[str]) -> tuple[list[list[int]], int]:
         """Return the ids of each text, [CLS] first and [SEP] last, and how many texts had to be cut."""
         room = self.recipe.max_tokens - 2
@@ -196,7 +119,8 @@ class SentenceEncoder:
         """Return one vector for each text, float32 (N, D) in their order, and how many texts were cut."""
         rows, cut = self.rows(texts)
         vectors = np.empty((len(rows), self.width), np.float32)
-        for batch in batches_by_length([len(row) for row in rows]):
+        tokens = BATCH_TOKENS if self.device.type == "cpu" else GPU_BATCH_TOKENS
+        for batch in batches_by_length([len(row) for row in rows], tokens):
             vectors[batch] = self.pooled([rows[row] for row in batch]).cpu().numpy()
             if progress:
                 progress(sum(len(texts[row].encode()) + 1 for row in batch))
@@ -204,8 +128,7 @@ class SentenceEncoder:
 
     def pooled(self, rows: Sequence[list[int]]) -> Tensor:
         """Return the vectors (B, D) of rows of token ids, as one batch."""
-        device = self.model.embedding.tokens.weight.device
-        ids, attend = (x.to(device) for x in pad(rows, self.tokenizer.pad_id))
+        ids, attend = (x.to(self.device) for x in pad(rows, self.tokenizer.pad_id))
         hidden = self.model(ids, attend=None if attend.all() else attend)  # (B, T, D)
         vectors = mean_pool(hidden, attend) if self.recipe.pooling == "mean" else hidden[:, 0]  # (B, D)
         return F.normalize(vectors, dim=1) if self.recipe.normalise else vectors
@@ -292,10 +215,13 @@ def rank(
         scores = asked @ unit(vectors).T  # (Q, N)
         for query, row in enumerate(scores.tolist()):
             found = [Match(score, line) for score, line in zip(row, chunk, strict=True)]
-            best[query] = nlargest(
-                top, best[query] + found, key=lambda match: (match.score, -match.line.number)
-            )
+            best[query] = nlargest(top, best[query] + found, key=nearness)
     return best
+
+
+def nearness(match: Match) -> tuple[float, int]:
+    """Order matches: by score, as exactly as float32 tells, then the earlier line first."""
+    return round(match.score, 6), -match.line.number
 
 
 def unit(vectors: Vectors) -> Vectors:
