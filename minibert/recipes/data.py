@@ -133,6 +133,7 @@ def learn_tokenizer(reader: Reader, vocab_size: int) -> Tokenizer:
     key = hashlib.sha256(f"wordpiece {vocab_size} lower {reader.fingerprint}".encode()).hexdigest()
     folder = sources.cache_folder() / "tokenizers" / key
     if not folder.exists():
+        logger.info("learning a vocabulary of %d pieces", vocab_size)
         tokenizer = Tokenizer.train(reader.training_texts("learning the vocabulary"), vocab_size)
         with new_folder(folder) as making:
             tokenizer.save(making)
@@ -144,6 +145,7 @@ def build_stores(reader: Reader, tokenizer: Tokenizer) -> Path:
     key = hashlib.sha256(f"{reader.fingerprint} {tokenizer.fingerprint}".encode()).hexdigest()
     folder = sources.cache_folder() / "stores" / key
     if not folder.exists():
+        logger.info("encoding the texts, once")
         with new_folder(folder) as making, ExitStack() as open_builders:
             builders: dict[str, Builder] = {}
             for document, held_out in reader.documents("encoding"):

@@ -3,7 +3,7 @@
     python tools/bench/corpora.py [NAME_OR_FILE …] [--vocab-size 8192]
 
 Each corpus is prepared in a process of its own, into an empty cache of stores (its files must be on this
-machine: `minibert data get NAME`). Printed, as a table in Markdown: megabytes of files as they lie on disk and of the
+machine: `minibert data get NAME`). Printed, as a table in Markdown: megabytes of files on disk and of the
 text read from them (10^6 bytes of UTF-8), tokens, seconds to learn the vocabulary and to build the stores,
 megabytes of text a second of the latter, and the peak memory of the process (resident, torch not loaded).
 """
