@@ -143,6 +143,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         login = base64.b64encode(f"user:{self.server.password}".encode()).decode()
         if self.server.password and self.headers["Authorization"] != f"Basic {login}":
             self.send_error(401)
+        elif self.path.startswith("/mirror/"):
+            self.answer(302, b"", {"Location": self.path.replace("/mirror/", "/simple/")})
         elif self.path == "/simple/storybook/":
             self.page()
         elif (self.server.folder / self.path.removeprefix("/files/")).is_file():
@@ -152,12 +154,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def page(self) -> None:
         told = {path.name: sha256(path.read_bytes()) for path in sorted(self.server.folder.iterdir())}
+        files = self.server.url.replace("/simple/", "/files/")
         if self.server.as_json:
-            files = [{"filename": n, "url": f"/files/{n}", "hashes": {"sha256": s}} for n, s in told.items()]
-            text, kind = json.dumps({"files": files}), "application/vnd.pypi.simple.v1+json"
+            rows = [{"filename": n, "url": files + n, "hashes": {"sha256": s}} for n, s in told.items()]
+            text, kind = json.dumps({"files": rows}), "application/vnd.pypi.simple.v1+json"
         else:
             ends = {name: f"#sha256={sha}" if self.server.tells_sha256 else "" for name, sha in told.items()}
-            text, kind = "".join(f'<a href="/files/{n}{end}">{n}</a>' for n, end in ends.items()), "text/html"
+            text, kind = "".join(f'<a href="{files}{n}{end}">{n}</a>' for n, end in ends.items()), "text/html"
         self.answer(200, text.encode(), {"Content-Type": kind})
 
     def file(self, data: bytes) -> None:

@@ -122,6 +122,14 @@ def test_an_archive_larger_than_the_card_says_stops_at_that_size(tmp_path: Path)
         assert (tmp_path / "out" / "storybook" / "texts" / "one.txt").stat().st_size <= 2_000_000
 
 
+def test_the_size_on_the_card_is_that_of_all_files_together(tmp_path: Path) -> None:
+    archive = sdist(tmp_path)
+    card = card_of(archive)
+    unpack(archive, card, tmp_path / "out")
+    with pytest.raises(ValueError, match="is larger than the data card says"):
+        unpack(archive, replace(card, bytes=card.bytes - 1), tmp_path / "out")
+
+
 @pytest.mark.parametrize("change", ["missing", "altered"])
 def test_files_that_are_not_the_card_s_are_refused(change: str, tmp_path: Path) -> None:
     other = dict(TEXTS)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,6 +101,7 @@ def test_another_process_waits_until_the_lock_is_free(tmp_path: Path) -> None:
         assert child.stdout is not None
         assert child.stdout.readline() == "started\n"
         with cache.locked("other"):  # the lock of another card is no hindrance
+            time.sleep(0.3)  # time enough to read the note if there were no lock
             note.write_text("written under the lock")
     out, _ = child.communicate(timeout=30)
     assert out == "written under the lock\n"

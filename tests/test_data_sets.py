@@ -135,3 +135,13 @@ def test_an_index_out_of_reach_is_one_message(
     err = say("data get stories", capsys, 1)
     assert "is on no index that pip is configured for" in err
     assert "Traceback" not in err
+
+
+def test_an_interrupted_download_says_how_to_go_on(
+    index: Index, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("minibert.cli.data_sets.get", interrupted)
+    assert "stopped; to go on: minibert data get stories" in say("data get stories", capsys, 130)

@@ -106,11 +106,13 @@ def test_a_connection_that_breaks_every_time_ends_with_what_is_here(
     assert fetch(index, session, tmp_path / NAME) == DATA
 
 
-def test_a_refusal_is_told_without_the_password(index: Index, session: PyPIClient, tmp_path: Path) -> None:
-    url = index.url.replace("/simple/", "/files/nothing.zip").replace("//", "//user:hidden@")
+def test_a_failure_is_told_without_the_password(index: Index, session: PyPIClient, tmp_path: Path) -> None:
+    address = index.url.replace("/simple/", "/files/").replace("//", "//user:hidden@")
     with pytest.raises(ValueError, match="nothing.zip answers 404") as refused:
-        download(session, url, tmp_path / NAME, "0" * 64)
-    assert "hidden" not in str(refused.value)
+        download(session, address + "nothing.zip", tmp_path / NAME, "0" * 64)
+    with pytest.raises(ValueError, match="is not the archive of the data card") as wrong:
+        download(session, address + NAME, tmp_path / NAME, "0" * 64)
+    assert "hidden" not in f"{refused.value} {wrong.value}"
 
 
 def test_a_disk_without_room_is_told_before_the_first_byte(

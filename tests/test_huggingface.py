@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,13 @@ def test_each_split_becomes_a_file_and_classes_are_written_by_name(tmp_path: Pat
     }
 
 
+def test_the_file_can_be_read_by_people(tmp_path: Path) -> None:
+    features = Features({"text": Value("string")})
+    place = repository(tmp_path / "repo", "default", {"train": {"text": ["悲しい"]}}, features)
+    folder = fetch_dataset(card(place), tmp_path / "work")
+    assert (folder / "train.jsonl").read_text(encoding="utf-8") == '{"text": "悲しい"}\n'
+
+
 def test_the_subset_that_the_card_names_is_taken(tmp_path: Path) -> None:
     features = Features({"text": Value("string")})
     repository(tmp_path / "repo", "small", {"train": {"text": ["few"]}}, features)
@@ -125,3 +133,16 @@ def test_a_repository_with_a_script_runs_nothing(tmp_path: Path) -> None:
 def test_a_repository_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nowhere cannot be had through `datasets`.*Check the connection"):
         fetch_dataset(card(tmp_path / "nowhere"), tmp_path / "work")
+
+
+def test_the_repository_is_asked_for_the_subset_and_revision_of_the_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(datasets, "load_dataset", lambda *given, **named: asked.append((given, named)) or {})
+    fetch_dataset(replace(card(Path("someone/reviews"), "small"), revision="v1"), tmp_path / "work")
+    fetch_dataset(card(Path("someone/reviews")), tmp_path / "work")
+    assert asked == [
+        (("someone/reviews", "small"), {"revision": "v1"}),
+        (("someone/reviews", None), {"revision": None}),
+    ]

@@ -85,13 +85,14 @@ def test_a_file_whose_sha256_is_told_to_be_another_is_passed_over(
         assert len(other.asked) == 1
 
 
-def test_what_each_place_answered_is_told(index: Index, card: Card) -> None:
+def test_what_each_place_answered_is_told(index: Index, card: Card, caplog: pytest.LogCaptureFixture) -> None:
     wanted = replace(card, archive="storybook-1.0.zip")
     with pytest.raises(ValueError, match=r"storybook-1\.0\.zip.*is on no index") as lost:
         found(wanted, index_url=index.url, extra_index_urls=(index.url + "no/", closed_port()))
     assert "has storybook-1.0-py3-none-any.whl, storybook-1.0.tar.gz" in str(lost.value)
     assert "Client Error(404)" in str(lost.value)
     assert "refused" in str(lost.value)
+    assert caplog.text == ""  # it is in the message, not beside it
     with pytest.raises(ValueError, match="has no such version"):
         found(replace(card, source="storybook==2.0"), index_url=index.url)
     with pytest.raises(ValueError, match="Asked: none"):
@@ -132,6 +133,10 @@ def test_proxy_and_certificates_are_those_of_pip(
     connect(PipConfig(cert=str(tmp_path))).close()
     asked = [given for given in made if "capath" in given]
     assert asked == [{"cafile": "/some.pem", "capath": None}, {"cafile": None, "capath": str(tmp_path)}]
+
+
+def test_a_mirror_that_sends_elsewhere_is_followed(index: Index, card: Card) -> None:
+    assert found(card, index_url=index.url.replace("/simple/", "/mirror/")).endswith(card.archive)
 
 
 def test_an_archive_is_fetched_verified_unpacked_and_cleared_away(

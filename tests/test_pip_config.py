@@ -25,7 +25,7 @@ def test_variables_come_before_files_and_commands_before_all(
     file.write_text(
         "[global]\nindex-url = https://one.example/simple\nproxy = http://proxy:1\ncert = /all.pem\n"
         "find-links =\n    /wheels\n    https://two.example/links\nno-index = false\n"
-        "[download]\ncert = /mine.pem\n[list]\nproxy = http://other:2\n"
+        "[download]\ncert = /mine.pem\ntimeout = 5\n[list]\nproxy = http://other:2\n"
     )
     monkeypatch.setenv("PIP_CONFIG_FILE", str(file))
     monkeypatch.setenv("PIP_INDEX_URL", "https://user:it's@three.example/simple")
