@@ -1,214 +1,250 @@
-"""Files -> documents -> sentences, and what is refused."""
+"""Files -> documents; and documents held out whole."""
 
+import gzip
+import json
 import logging
-import re
+import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
+from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from minibert.config import Part
-from minibert.text.corpus import Document, read_documents, split_held_out, split_sentences
+from minibert.config import FORMATS, Part
+from minibert.text import corpus, reading
+from minibert.text.corpus import Document, choose_held_out, is_held_out, read_documents
 
 
-def write(folder: Path, data: bytes, name: str = "text.txt") -> Path:
+def write(folder: Path, data: bytes | str, name: str = "text.txt") -> Path:
     path = folder / name
-    path.write_bytes(data)
+    path.write_bytes(data.encode() if isinstance(data, str) else data)
     return path
 
 
-def read(format: str, files: list[Path]) -> list[Document]:
-    return list(read_documents(Part(tuple(files), format)))
+def read(format: str, *files: Path) -> list[Document]:
+    return list(read_documents(Part(files, format)))
 
 
-# ---------------------------------------------------------------- reading
+# ---------------------------------------------------------------- plain text
 
 
 def test_blank_lines_divide_documents(tmp_path: Path) -> None:
-    path = write(tmp_path, b"\n\none\nstill one\n \t\ntwo\n\n\n")
+    path = write(tmp_path, "\n\none\nstill one\n \t\ntwo\n\n\n")
     expected = [Document("text.txt:1", "one\nstill one"), Document("text.txt:2", "two")]
-    assert read("paragraphs", [path]) == expected
+    assert read("paragraphs", path) == expected
 
 
 def test_one_document_per_file_keeps_its_paragraphs(tmp_path: Path) -> None:
-    path = write(tmp_path, b"one\n\ntwo\n", "1790-Washington-1.txt")
-    assert read("file", [path]) == [Document("1790-Washington-1", "one\n\ntwo")]
+    path = write(tmp_path, "one\n\ntwo\n", "1790-Washington-1.txt")
+    packed = write(tmp_path, gzip.compress(b"three"), "1791-Washington-2.txt.gz")
+    expected = [Document("1790-Washington-1", "one\n\ntwo"), Document("1791-Washington-2", "three")]
+    assert read("file", path, packed) == expected
 
 
-def test_one_empty_file_among_others_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    files = [write(tmp_path, b"", "empty.txt"), write(tmp_path, b"words", "full.txt")]
-    with caplog.at_level(logging.WARNING, "minibert"):
-        assert read("file", files) == [Document("full", "words")]
-    assert "empty.txt holds no text" in caplog.text
+def test_lines_are_documents_numbered_as_an_editor_does(tmp_path: Path) -> None:
+    path = write(tmp_path, "one \n\n  two\r\n")
+    assert read("lines", path) == [Document("text.txt:1", "one"), Document("text.txt:3", "two")]
 
 
-def test_bytes_that_are_not_utf8_are_placed(tmp_path: Path) -> None:
-    path = write(tmp_path, "first\nsecond é ".encode() + b"caf\xe9 au lait")
-    with pytest.raises(ValueError, match=r"text\.txt is not UTF-8 text: line 2, byte 14 is 0xe9.*iconv"):
-        read("file", [path])
-
-
-def test_a_place_in_the_first_line_is_counted_from_one(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="line 1, byte 1 is 0x80"):
-        read("file", [write(tmp_path, b"\x80")])
-
-
-def test_surrogates_written_as_utf8_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="line 1, byte 3 is 0xed"):
-        read("file", [write(tmp_path, b"ab\xed\xa0\x80")])
-
-
-def test_byte_order_mark_and_windows_line_ends_are_taken_out_and_reported(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("format", ["file", "paragraphs", "lines"])
+def test_a_file_without_text_among_others_is_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, format: str
 ) -> None:
-    path = write(tmp_path, b"\xef\xbb\xbfone\r\ntwo\r\n\r\nthree\rfour")
+    empty, full = write(tmp_path, b" \n\n ", "empty.txt"), write(tmp_path, b"words", "full.txt")
     with caplog.at_level(logging.WARNING, "minibert"):
-        documents = read("paragraphs", [path])
-    assert [document.text for document in documents] == ["one\ntwo", "three\nfour"]
-    assert "byte-order mark" in caplog.text
-    assert "line ends of another system" in caplog.text
+        assert [document.text for document in read(format, empty, full)] == ["words"]
+    assert "empty.txt holds no text" in caplog.text
+    assert "full.txt" not in caplog.text
 
 
-def test_plain_text_is_read_without_a_report(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, "minibert"):
-        read("file", [write(tmp_path, "naïve\ntext".encode())])
-    assert not caplog.text
+@given(
+    st.text(st.sampled_from("ab. 。\n"), max_size=120),
+    st.sampled_from(["file", "paragraphs", "lines"]),
+    st.integers(4, 9),
+    st.integers(4, 12),
+)
+def test_a_long_document_comes_in_pieces_that_lose_no_character(
+    text: str, format: str, block: int, longest: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(Path(folder), text)
+        whole = read(format, path)
+        with mock.patch.object(reading, "BLOCK", block), mock.patch.object(corpus, "LONGEST", longest):
+            pieces = read(format, path)
+
+    joined: dict[str, str] = {}
+    for piece in pieces:
+        assert piece.continues == (piece.name in joined)
+        assert 0 < len(piece.text) <= longest + block
+        assert piece.text == piece.text.strip()
+        joined[piece.name] = joined.get(piece.name, "") + piece.text
+    assert list(joined) == [document.name for document in whole]
+    for document in whole:
+        assert "".join(joined[document.name].split()) == "".join(document.text.split())
 
 
 @pytest.mark.parametrize(
-    ("codec", "likely"),
-    [("utf-16", "UTF-16"), ("utf-32", "UTF-32"), ("utf-16-le", "UTF-16LE"), ("utf-16-be", "UTF-16BE")],
+    ("text", "pieces"),
+    [
+        ("aa aa\n\nb. b bb", ["aa aa", "b. b bb"]),
+        ("aa. aaa\nb b bbbb", ["aa. aaa", "b b bbbb"]),
+        ("aaa aa. aa bb", ["aaa aa.", "aa bb"]),
+        ("字字字字字字。字字字字", ["字字字字字字。", "字字字字"]),
+        ("aaaaa aaa bbbbb", ["aaaaa aaa", "bbbbb"]),
+        ("aaaaaaaaaaaaaaa", ["aaaaaaaaaa", "aaaaa"]),
+    ],
 )
-def test_other_unicode_encodings_are_recognised(tmp_path: Path, codec: str, likely: str) -> None:
-    path = write(tmp_path, "Some plain words,\nand more.".encode(codec))
-    with pytest.raises(ValueError, match=rf"text\.txt .* looks like {likely}:.*iconv -f {likely} -t UTF-8"):
-        read("file", [path])
+def test_a_long_document_is_cut_where_a_reader_would_pause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, pieces: list[str]
+) -> None:
+    monkeypatch.setattr(corpus, "LONGEST", 10)
+    assert [piece.text for piece in read("file", write(tmp_path, text))] == pieces
 
 
-def test_marked_utf16_without_a_nul_byte_is_recognised(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="looks like UTF-16: it starts with the mark"):
-        read("file", [write(tmp_path, "漢字".encode("utf-16"))])
+LONG_LINE = """
+import json, resource, sys
+from pathlib import Path
+from minibert.config import Part
+from minibert.text.corpus import read_documents
+
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20), used + (64 << 20)))
+pieces = [
+    (len(piece.text), piece.continues)
+    for piece in read_documents(Part((Path(sys.argv[1]),), sys.argv[2]))
+]
+print(json.dumps(pieces))
+"""
 
 
-def test_a_binary_file_is_refused_by_its_first_nul(tmp_path: Path) -> None:
-    path = write(tmp_path, b"GIF89a\n" + b"abcdefgh" * 40 + b"\0xyz")
-    with pytest.raises(ValueError, match="is not a text file: line 2, byte 321 is NUL"):
-        read("file", [path])
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS does not enforce RLIMIT_AS")
+@pytest.mark.parametrize("format", ["file", "paragraphs", "lines"])
+@pytest.mark.parametrize("words", [b"word word. ", b"x" * 11])
+def test_a_line_of_200_megabytes_is_read_in_little_memory(tmp_path: Path, format: str, words: bytes) -> None:
+    path = tmp_path / "line.txt"
+    size = 0
+    with open(path, "wb") as file:
+        while size < 200 << 20:
+            size += file.write(words * 100_000)
+    done = subprocess.run(
+        [sys.executable, "-c", LONG_LINE, str(path), format], capture_output=True, text=True, check=True
+    )
+    pieces = json.loads(done.stdout)
+    assert [continues for _, continues in pieces] == [False] + [True] * (len(pieces) - 1)
+    assert max(length for length, _ in pieces) <= corpus.LONGEST
+    assert size - 2 * len(pieces) <= sum(length for length, _ in pieces) <= size
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"cannot read .*absent\.txt: No such file"):
-        read("file", [tmp_path / "absent.txt"])
+# ---------------------------------------------------------------- other formats
+
+SMALL = {
+    "file": ("a.txt", "Rain.", [("a", "Rain.")]),
+    "paragraphs": ("a.txt", "Rain.\n\nSun.", [("a.txt:1", "Rain."), ("a.txt:2", "Sun.")]),
+    "lines": ("a.txt", "Rain.\nSun.", [("a.txt:1", "Rain."), ("a.txt:2", "Sun.")]),
+    "table": ("a.csv", "text,n\nRain.,1\n,2\nSun.,3", [("a.csv:1", "Rain."), ("a.csv:3", "Sun.")]),
+    "mediawiki": (
+        "a.xml",
+        "<page><title>Rain</title><text>It ''falls''.</text></page>",
+        [("Rain", "It falls.")],
+    ),
+    "tagged": ("a.txt", "雨/n 。/w\n\n日/n\n", [("a.txt:1", "雨。"), ("a.txt:2", "日")]),
+    "conll": ("a.conll", "Rain\tO\n\nSun\tO\n", [("a.conll:1", "Rain"), ("a.conll:2", "Sun")]),
+    "squad": (
+        "a.json",
+        '{"data": [{"title": "Rain", "paragraphs": [{"context": "It falls."}]}]}',
+        [("Rain", "It falls.")],
+    ),
+}
+
+
+@pytest.mark.parametrize("format", SMALL)
+@pytest.mark.parametrize("packed", [False, True])
+def test_every_format_is_read_plain_and_packed(tmp_path: Path, format: str, packed: bool) -> None:
+    name, text, documents = SMALL[format]
+    path = write(tmp_path, gzip.compress(text.encode()) if packed else text, name + ".gz" * packed)
+    counts: list[int] = []
+    found = list(read_documents(Part((path,), format), counts.append))
+    assert [(document.name.replace(".gz", ""), document.text) for document in found] == documents
+    assert not any(document.continues for document in found)
+    assert sum(counts) == path.stat().st_size
+
+
+def test_no_format_is_forgotten() -> None:
+    assert set(SMALL) | {"weights"} == set(FORMATS)
+
+
+def test_a_long_text_of_a_table_comes_in_pieces_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corpus, "LONGEST", 10)
+    path = write(tmp_path, "text\n    \none two three\nfour", "a.csv")
+    assert read("table", path) == [
+        Document("a.csv:2", "one two"),
+        Document("a.csv:2", "three", continues=True),
+        Document("a.csv:3", "four"),
+    ]
+
+
+def test_weights_are_no_corpus(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"model\.safetensors is a model, not text"):
+        read("weights", write(tmp_path, b"{}", "model.safetensors"))
+
+
+def test_documents_are_read_as_they_are_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path, "one\n\ntwo\n\n" * 100_000 + "\0")
+    documents = read_documents(Part((path,), "paragraphs"))
+    assert next(documents) == Document("text.txt:1", "one")  # long before the fault at the end
+    with pytest.raises(ValueError, match="line 400001, byte 1 is NUL"):
+        list(documents)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read every file")
+def test_a_file_without_permission_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path, b"words")
+    path.chmod(0)
+    with pytest.raises(ValueError, match="cannot read .*: Permission denied"):
+        read("file", path)
 
 
 # ---------------------------------------------------------------- holding out
 
-DOCUMENTS = [Document(f"text-{number}", f"Text {number}.") for number in range(100)]
+NAMES = [f"text-{number}" for number in range(1000)]
 
 
-def test_the_named_documents_are_held_out_whole() -> None:
-    train, held_out = split_held_out(DOCUMENTS, {"text-7", "text-3"})
-    assert held_out == [DOCUMENTS[3], DOCUMENTS[7]]
-    assert train == [document for document in DOCUMENTS if document not in held_out]
-
-
-def test_a_held_out_name_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(ValueError, match="not in the corpus: text-x"):
-        split_held_out(DOCUMENTS, ["text-3", "text-x"])
-
-
-def test_nothing_left_to_train_on_is_refused() -> None:
-    with pytest.raises(ValueError, match="nothing is left to train on"):
-        split_held_out(DOCUMENTS[:2], ["text-0", "text-1"])
-
-
-@given(st.sets(st.integers(0, 999), min_size=2, max_size=60))
-def test_without_a_list_some_are_held_out_never_all_and_whatever_the_order(numbers: set[int]) -> None:
-    documents = [Document(f"text-{number}", "text") for number in numbers]
-    train, held_out = split_held_out(documents, ())
-    assert len(held_out) == min(max(2, round(0.05 * len(numbers))), len(numbers) // 2)
-    assert train
-    assert sorted(train + held_out, key=lambda d: d.name) == sorted(documents, key=lambda d: d.name)
-    assert {d.name for d in split_held_out(documents[::-1], ())[1]} == {d.name for d in held_out}
+@given(st.sets(st.integers(0, 999), max_size=60), st.randoms())
+def test_some_are_held_out_never_all_and_whatever_the_order(numbers: set[int], random) -> None:
+    names = [f"text-{number}" for number in numbers]
+    held_out = choose_held_out(names)
+    assert held_out <= set(names)
+    assert len(held_out) == min(max(2, round(0.05 * len(names))), len(names) // 2)
+    random.shuffle(names)
+    assert choose_held_out(names + names) == held_out
 
 
 def test_a_single_document_is_for_training() -> None:
-    assert split_held_out(DOCUMENTS[:1], ()) == (DOCUMENTS[:1], [])
+    assert choose_held_out(["text"]) == choose_held_out([]) == set()
 
 
-def test_documents_of_one_name_stay_together() -> None:
-    twins = [Document("same", "one"), Document("same", "two"), Document("other", "three")]
-    train, held_out = split_held_out(twins, ())
-    assert {d.name for d in train} & {d.name for d in held_out} == set()
-    assert train and held_out
-
-
-# ---------------------------------------------------------------- sentences
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "It rains. | We stay.",
-        "Why? | Because! | Good.",
-        "Mr. Speaker, I thank you. | Dr. King spoke.",
-        "It is in No. 4 of the list. | No. | They came.",
-        "The U.S. Treasury of the U.S. | The rest, and U.S. ships.",
-        "He lives in Washington, D.C. | It is far.",
-        "Harry S. Truman met J. P. Morgan. | They spoke.",
-        "We won World War I. | Then we slept.",
-        "It cost $1.5 billion. | That is 3.7 percent.",
-        '"Stop!" he cried. | "Why?" she asked.',
-        'He said, "We can." | And we did.',
-        "(It was late.) | Nobody came [or so he says]. | Well.",
-        "He called it “a start.” | It was more.",
-        "We waited—Mr. Reed too—for days. | None came.",
-        "Let us begin. | —And let us end.",
-        "At 5 p.m. we left. | At 6 p.m. | The rain began.",
-        "Miller & Co. of Leeds closed. | Brown Bros. sold it.",
-        "Wait ... and see. | Then ... | The end.",
-        "Seats ...... 16 ...... 20 ...... | Sum.",
-        "He paused. . . . | Then he spoke.",
-        "Is it so? asked the child. | It is.",
-        "Nobody stayed. | 40 others followed.",
-        "Receipts $3. 9 and $12. 4 in all.",
-        "1. The first. | 2. The second.",
-        "IV. The navy grows. | V. The army too.",
-        "See Art. 5 and Sec. 12. | They say it.",
-        "Made in Oct. 1920 in Phila. by hand.",
-    ],
-)
-def test_sentences_end_where_a_reader_ends_them(text: str) -> None:
-    sentences = text.split(" | ")
-    assert split_sentences(" ".join(sentences)) == sentences
-
-
-def test_paragraphs_and_list_items_end_sentences_and_other_line_ends_do_not() -> None:
-    text = "A TITLE\n\nThis line is\nwrapped. We need:\n—bread;\n--salt; and\n(3) time\n\n \n\nThe end"
-    expected = [
-        "A TITLE",
-        "This line is wrapped.",
-        "We need:",
-        "—bread;",
-        "--salt; and",
-        "(3) time",
-        "The end",
+def test_the_same_documents_are_held_out_forever() -> None:
+    assert choose_held_out(NAMES[:40]) == {"text-29", "text-36"}
+    assert [name for name in NAMES[:150] if is_held_out(name, 0.02)] == [
+        "text-29",
+        "text-36",
+        "text-83",
+        "text-144",
     ]
-    assert split_sentences(text) == expected
 
 
-def test_a_text_without_words_has_no_sentence() -> None:
-    assert split_sentences("") == split_sentences(" \n\n\t\n") == []
+def test_about_the_share_is_held_out_by_name_alone() -> None:
+    counts = {share: sum(is_held_out(name, share) for name in NAMES) for share in (0, 0.05, 0.5, 1)}
+    assert counts[0] == 0 and counts[1] == 1000
+    assert 30 < counts[0.05] < 70 and 450 < counts[0.5] < 550
 
 
-@settings(max_examples=200)
-@given(st.text(alphabet="aBI .!?\"')([—-\n19U.", max_size=60))
-def test_no_character_is_lost_and_no_sentence_is_blank(text: str) -> None:
-    sentences = split_sentences(text)
-    assert re.sub(r"\s", "", "".join(sentences)) == re.sub(r"\s", "", text)
-    assert all(sentence.strip() == sentence != "" for sentence in sentences)
-
-
-def test_a_long_line_is_split_in_linear_time() -> None:
-    assert len(split_sentences("So it is. " * 100_000)) == 100_000
+@given(st.text(), st.floats(0, 1), st.floats(0, 1))
+def test_a_larger_share_holds_out_what_a_smaller_one_does(name: str, one: float, other: float) -> None:
+    small, large = sorted((one, other))
+    assert is_held_out(name, small) <= is_held_out(name, large)

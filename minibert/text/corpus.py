@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,10 +66,10 @@ def _documents(path: Path, part: Part, progress: Progress | None) -> Iterator[Do
 
 def _plain(path: Path, format: str, progress: Progress | None) -> Iterator[Document]:
     """Yield the documents of plain text, each up to what separates it from the next."""
-    separator = re.compile({"file": r"(?!)", "paragraphs": r"\n\s*\n", "lines": r"\n"}[format])
+    split = {"file": _whole, "paragraphs": _BLANK.split, "lines": _lines}[format]
     whole = path.with_suffix("") if path.suffix == ".gz" else path
     number, continues = 1, False
-    for text, ends in _split(read_blocks(path, progress), separator):
+    for text, ends in _split(read_blocks(path, progress), split):
         name = whole.stem if format == "file" else f"{path.name}:{number}"
         for document in _pieces(name, [text], continues):
             yield document
@@ -86,11 +86,22 @@ def _pieces(name: str, texts: Iterable[str], continues: bool = False) -> Iterato
         continues = True
 
 
-def _split(blocks: Iterable[str], separator: re.Pattern[str]) -> Iterator[tuple[str, bool]]:
-    """Yield the texts between separators, long ones in pieces, each with whether it is the end of a text."""
+def _whole(text: str) -> list[str]:
+    return [text]
+
+
+def _lines(text: str) -> list[str]:
+    return text.split("\n")
+
+
+_BLANK = re.compile(r"\n\s*\n")
+
+
+def _split(blocks: Iterable[str], split: Callable[[str], list[str]]) -> Iterator[tuple[str, bool]]:
+    """Yield the texts that `split` finds, long ones in pieces, each with whether a text ends with it."""
     rest = ""
     for block in blocks:
-        *whole, rest = separator.split(rest + block)
+        *whole, rest = split(rest + block)
         yield from ((text, True) for text in whole)
         *pieces, rest = _cut(rest)
         yield from ((piece, False) for piece in pieces)
