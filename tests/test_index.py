@@ -129,14 +129,24 @@ def test_proxy_and_certificates_are_those_of_pip(
 
     made = []
     monkeypatch.setattr(ssl, "create_default_context", lambda **given: made.append(given) or True)
-    connect(PipConfig(cert="/some.pem")).close()
+    (tmp_path / "some.pem").touch()
+    connect(PipConfig(cert=str(tmp_path / "some.pem"))).close()
     connect(PipConfig(cert=str(tmp_path))).close()
     asked = [given for given in made if "capath" in given]
-    assert asked == [{"cafile": "/some.pem", "capath": None}, {"cafile": None, "capath": str(tmp_path)}]
+    assert asked == [
+        {"cafile": str(tmp_path / "some.pem"), "capath": None},
+        {"cafile": None, "capath": str(tmp_path)},
+    ]
 
 
 def test_a_mirror_that_sends_elsewhere_is_followed(index: Index, card: Card) -> None:
     assert found(card, index_url=index.url.replace("/simple/", "/mirror/")).endswith(card.archive)
+
+
+def test_a_missing_certificate_file_is_named() -> None:
+    for setting in ("cert", "client_cert"):
+        with pytest.raises(ValueError, match=r"certificates in /no\.pem, which is not there"):
+            connect(PipConfig(**{setting: "/no.pem"}))
 
 
 def test_an_archive_is_fetched_verified_unpacked_and_cleared_away(

@@ -35,7 +35,15 @@ def fetch_archive(card: Card, work: Path) -> Path:
 
 
 def connect(config: PipConfig) -> PyPIClient:
-    """Return a client that knows the passwords (address, netrc, keyring), the proxy, the certificates."""
+    """Return a client that knows the passwords (address, netrc, keyring), the proxy, the certificates.
+
+    Raises ValueError for a certificate file that is not there.
+    """
+    for file in filter(None, (config.cert, config.client_cert)):
+        if not os.path.exists(file):
+            raise ValueError(
+                f"pip is configured for the certificates in {file}, which is not there. See `pip config list`"
+            )
     verify: ssl.SSLContext | bool = True
     if config.cert or config.client_cert:
         folder = config.cert if os.path.isdir(config.cert) else None
