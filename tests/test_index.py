@@ -144,9 +144,9 @@ def test_a_mirror_that_sends_elsewhere_is_followed(index: Index, card: Card) -> 
 
 
 def test_a_missing_certificate_file_is_named() -> None:
-    for setting in ("cert", "client_cert"):
+    for config in (PipConfig(cert="/no.pem"), PipConfig(client_cert="/no.pem")):
         with pytest.raises(ValueError, match=r"certificates in /no\.pem, which is not there"):
-            connect(PipConfig(**{setting: "/no.pem"}))
+            connect(config)
 
 
 def test_an_archive_is_fetched_verified_unpacked_and_cleared_away(
