@@ -2,24 +2,24 @@
 
 import html
 import re
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Sequence
 
 # Every line is matched together with the line end before it: such patterns are found many times faster.
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_UNREAD = re.compile(  # what stands between these tags is no prose
-    r"<ref\b[^<>]*/>|<(math|ref|gallery|timeline|table|pre|source|syntaxhighlight|hiero|imagemap|score)\b[^<>]*>"
-    r".*?</\1\s*>",
-    re.DOTALL | re.IGNORECASE,
-)
-_TYPED = re.compile(r"\n [^{}|\n]*")  # a line that begins with a space: program text, a table drawn by hand
 _FOREIGN = re.compile(  # words in another language or script
     r"\{\{(?:IPA|polytonic|unicode|ArabDIN|lang\|[\w-]+|lang-\w+)\|([^{}|]*)\}\}", re.IGNORECASE
 )
-_BRACES = re.compile(r"\{\{|\}\}|\{\||\|\}(?!\}(?!\}))")  # of templates {{…}} and tables {|…|}
+_UNREAD = re.compile(  # what stands between these is no prose
+    r"\{\{|\}\}|\{\||\|\}(?!\}(?!\}))|<!--|-->|<(?P<slash>/?)(?P<tag>ref|math|gallery|timeline|table|pre|source"
+    r"|syntaxhighlight|hiero|imagemap|score)\b[^<>]*>",
+    re.IGNORECASE,
+)
+_OPENER = {"}}": "{{", "|}": "{|", "-->": "<!--"}
+_TYPED = re.compile(r"\n .*")  # a line that begins with a space: program text, a table drawn by hand
 _ROW = re.compile(r"\n[ \t]*(?:[|!].*|-{4,}|__[A-Z]+__)")  # left of a table; a rule; a switch
 
 _BARE_ITEM = re.compile(r"\n[*#:;]+[ \t]*(?:'*\[\[[^\[\]]*\]\]['\s]*(?=\n)|\[?https?:.*)")  # "See also"
-_WEB_LINK = re.compile(r"\[(?:https?|ftp|mailto|news|irc):[^\s\]]*[ \t]*([^\]\n]*)\]")
+_WEB_LINK = re.compile(r"\[(?:https?|ftp|mailto|news|irc):[^\s\]]*+[ \t]*+([^\]\n]{0,500}+)\]")
 _PLAIN_LINK = re.compile(r"\[\[(?:[^\[\]|:]*\|([^\[\]|]*)|([^\[\]|:]*))\]\]")
 _LINK = re.compile(r"\[\[((?:[^\[\]]|\[(?!\[)|\](?!\]))*)\]\]")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z-]+)?|simple|tokipona")  # before a colon: another Wikipedia
@@ -32,8 +32,8 @@ _ITEM = re.compile(r"\n[*#:;]+[ \t]*")
 _HEADING = re.compile(r"\n=+[ \t]*(.*?)[ \t]*=+[ \t]*(?=\n)")
 _EMPTY_HEADING = re.compile(r"\n(=+)[^=\n].*=[ \t]*(?=\s*(?:\n(?!\1=)=|\Z))")
 _LEFT = re.compile(r"\[\[|\]\]|\{\{+|\}\}+|~~~+")  # of marks that have no partner
-_HOLLOW = re.compile(r"\(\W*\)")  # brackets around what was taken out
-_WORDLESS = re.compile(r"\n[\W\d_]+(?=\n)")
+_HOLLOW = re.compile(r"\((?:[^\w()]|\([^\w()]*+\))*+\)")  # brackets around what was taken out
+_WORDLESS = re.compile(r"\n(?:[^\w\n]|[\d_])+(?=\n)")
 _BLANKS = re.compile(r"\n\s*\n\s*")
 
 
@@ -45,11 +45,8 @@ def clean(text: str, hidden: Collection[str] = ()) -> str:
     are a link and nothing else are taken out, and headings over nothing. `hidden` names the namespaces of
     pictures and categories in the wiki's language.
     """
-    text = _UNREAD.sub("", _COMMENT.sub("", f"\n{text}\n"))
-    text = _TYPED.sub("", text)
-    if "{" in text:
-        text = drop_braces(_FOREIGN.sub(r"\1", text))
-    text = _ROW.sub("", text)
+    text = drop_unread(_FOREIGN.sub(r"\1", f"\n{text}\n"))
+    text = _ROW.sub("", _TYPED.sub("", text))
     text = _show_links(text, {"image", "file", "category", "media", *(name.lower() for name in hidden)})
     if "<" in text:
         text = _TAG.sub("", _EXPONENT.sub("^", text))
@@ -67,28 +64,46 @@ def _close_gaps(text: str) -> str:
     """Return the text without what is left around things taken out: spaces, hollow brackets, bare marks."""
     text = _HOLLOW.sub("", text.replace("\t", " ").replace("\xa0", " "))
     text = re.sub(r"\([ ,;]+", "(", re.sub("  +", " ", text))
-    text = re.sub(r" (?=[,.;:)](?!\S))", "", text)
+    text = re.sub(r" (?=\)|[,.;:](?!\S))", "", text)
     return _WORDLESS.sub("", text)
 
 
-def drop_braces(text: str) -> str:
-    """Return the text without its templates {{…}} and tables {|…|}, whole with those inside them."""
-    begun: list[tuple[str, int]] = []
-    spans: list[tuple[int, int]] = []
-    for mark in _BRACES.finditer(text):
-        if mark[0] == "{{" or (mark[0] == "{|" and text[mark.start() - 1 : mark.start()] in ("", "\n", ":")):
-            begun.append((mark[0], mark.start()))
-        elif mark[0] in ("}}", "|}"):
-            partner = "{{" if mark[0] == "}}" else "{|"
-            at = next((i for i in reversed(range(len(begun))) if begun[i][0] == partner), None)
-            if at is not None:
-                spans.append((begun[at][1], mark.end()))
-                del begun[at:]
+def drop_unread(text: str) -> str:
+    """Return the text without templates {{…}}, tables {|…|}, comments and footnotes, pictures, formulas.
 
+    Each goes whole, with those inside it. What has no partner stays; after one that begins a line, spaces go
+    too.
+    """
+    begun: list[tuple[str, int]] = []
+    waiting: Counter[str] = Counter()  # how many of each kind are in `begun`
+    spans: list[tuple[int, int]] = []
+    for mark in _UNREAD.finditer(text):
+        kind = f"<{mark['tag'].lower()}>" if mark["tag"] else mark[0]
+        opener = kind if mark["slash"] else _OPENER.get(kind)
+        if opener:
+            while waiting[opener]:
+                last, start = begun.pop()
+                waiting[last] -= 1
+                if last == opener:
+                    spans.append((start, mark.end()))
+                    break
+        elif mark[0].endswith("/>"):
+            spans.append(mark.span())
+        elif kind == "<!--" and waiting[kind]:
+            pass  # a comment ends at the first end, whatever begins in it
+        elif kind != "{|" or text[mark.start() - 1 : mark.start()] in ("", "\n", ":"):
+            begun.append((kind, mark.start()))
+            waiting[kind] += 1
+    return _without(text, spans)
+
+
+def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    """Return the text without the spans, which lie in the order of their ends."""
     kept, end = [], len(text)
     for start, stop in reversed(spans):
         if stop <= end:  # else it lies in one that is already out
-            kept.append(text[stop:end])
+            piece = text[stop:end]
+            kept.append(piece.lstrip(" ") if text[start - 1 : start] == "\n" else piece)
             end = start
     return "".join([text[:end], *reversed(kept)])
 
