@@ -1,15 +1,19 @@
 """The tokenizer that runs: specials, files, and the same ids in `transformers`."""
 
 import json
+import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tokenizers
 import transformers
-from samples import DOCUMENTS
+from samples import CHINESE, DOCUMENTS
+from tokenizers import normalizers
 
-from minibert.text.tokenizer import SPECIALS, Tokenizer
+from minibert.text import wordpiece
+from minibert.text.tokenizer import SPECIALS, Tokenizer, load_tokenizer, without_long_words
 
 TEXTS = [document.text for document in DOCUMENTS]
 
@@ -40,6 +44,20 @@ def test_training_without_words_is_refused() -> None:
         Tokenizer.train(["", " \n"], 100)
     with pytest.raises(ValueError, match="vocab_size must be at least 7, got 5"):
         Tokenizer.train(TEXTS, 5)
+
+
+def test_very_long_words_teach_nothing_and_cost_nothing() -> None:
+    begun = time.monotonic()
+    texts = [f"the {'xyz' * 1_000_000} bees", "x\u200by" * 200, "the-bees," * 100, "é" * 101, "中文" * 100]
+    words = Counter(word for text in TEXTS for word in wordpiece.basic_split(text))
+    backend = normalizers.BertNormalizer()
+    filtered = Counter(
+        word for text in without_long_words([*texts, *TEXTS], backend) for word in wordpiece.basic_split(text)
+    )
+    assert filtered == wordpiece.count_words([*texts, *TEXTS])
+    assert filtered - words == {"the": 101, "bees": 101, "-": 100, ",": 100, "中": 100, "文": 100}
+    assert not set("xyé") & set(Tokenizer.train(texts, 100).vocab)
+    assert time.monotonic() - begun < 20
 
 
 def test_common_words_are_whole_and_rare_ones_in_pieces(tokenizer: Tokenizer) -> None:
@@ -106,6 +124,22 @@ def test_a_batch_gives_the_ids_of_its_texts(tokenizer: Tokenizer) -> None:
 def test_decoding_gives_readable_text(text: str) -> None:
     tokenizer = Tokenizer.train([*TEXTS, "0123456789 $%():;!?',.- jk"], 300)
     assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *CHINESE,
+        "“我读。”他说：“你写……”",
+        "（一）学习，再学习！",
+        "小镇 ipad 2024，很好。",
+    ],
+)
+def test_decoding_puts_no_space_between_chinese_characters(text: str) -> None:
+    tokenizer = Tokenizer.train([*CHINESE, "ipad 2024 3,500 “我读写你。”…（一）！："] * 2, 400)
+    assert tokenizer.decode(tokenizer.encode(text)) == text.replace("2024年", "2024 年").replace(
+        "有3,500本", "有 3,500 本"
+    )
 
 
 def test_decoding_shows_special_tokens(tokenizer: Tokenizer) -> None:
@@ -224,6 +258,26 @@ def test_only_a_new_line_divides_the_vocabulary_file(tmp_path: Path) -> None:
     pieces = [*SPECIALS, "a\u2028b", "", "c d", "e"]
     (tmp_path / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
     assert list(Tokenizer.load(tmp_path).vocab) == pieces
+
+
+@pytest.mark.parametrize("removed", [None, "vocab.txt", "tokenizer.json"])
+def test_the_tokenizer_of_any_folder_loads(tmp_path: Path, tokenizer: Tokenizer, removed: str | None) -> None:
+    tokenizer.save(tmp_path)
+    if removed:
+        (tmp_path / removed).unlink()
+    loaded = load_tokenizer(tmp_path)
+    assert isinstance(loaded, Tokenizer) and loaded.fingerprint == tokenizer.fingerprint
+
+
+def test_a_tokenizer_that_cannot_be_loaded_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"expected tokenizer\.json or vocab\.txt"):
+        load_tokenizer(tmp_path)
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(ValueError, match=r"tokenizer\.json cannot be used: .* is not whole JSON"):
+        load_tokenizer(tmp_path)
+    (tmp_path / "tokenizer.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"tokenizer\.json cannot be used: it is not a WordPiece"):
+        load_tokenizer(tmp_path)
 
 
 def test_a_folder_without_a_tokenizer_is_named(tmp_path: Path) -> None:

@@ -1,68 +1,35 @@
-"""The tokenizer that runs: WordPiece ids from `tokenizers`, saved as `transformers` reads them."""
+"""The WordPiece that runs: ids from `tokenizers`, saved as `transformers` reads them."""
 
 import functools
-import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from minibert.text.wordpiece import MAX_CHARS, SPECIALS
+from minibert.text.base_tokenizer import BaseTokenizer
+from minibert.text.byte_tokenizer import ByteTokenizer
+from minibert.text.tokenizer_files import expect, read_json, read_lines, write_files
+from minibert.text.wordpiece import CHINESE_BLOCKS, MAX_CHARS, SPECIALS, is_punctuation
+
+_CHINESE = "".join(f"{chr(first)}-{chr(last)}" for first, last in CHINESE_BLOCKS)
+_WIDE_SIGNS = "\u3001-\u3011\u3014-\u301b\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
+_OTHER_SIGNS = "“”‘’…—·"
+"""Parts of patterns: Chinese characters, punctuation that carries its own space, and that which does not."""
 
 
-class Tokenizer:
+class Tokenizer(BaseTokenizer):
     """WordPiece: ids from `tokenizers` (the fast path), the same as those of `text.wordpiece.encode`.
 
     Raises ValueError when `vocab` lacks a special token, or its ids are not 0, 1, …, V - 1.
     """
 
     def __init__(self, vocab: Mapping[str, int], lowercase: bool = True) -> None:
-        missing = [piece for piece in SPECIALS if piece not in vocab]
-        if missing:
-            raise ValueError(f"the vocabulary of {len(vocab)} pieces lacks {', '.join(missing)}")
-        if sorted(vocab.values()) != list(range(len(vocab))):
-            raise ValueError(
-                f"the ids of the {len(vocab)} pieces must be 0 to {len(vocab) - 1}, each once; "
-                f"they go from {min(vocab.values())} to {max(vocab.values())}"
-            )
-        self.vocab = dict(sorted(vocab.items(), key=lambda item: item[1]))
+        super().__init__(vocab, SPECIALS, _backend(vocab, lowercase))
         self.lowercase = lowercase
-        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (self.vocab[s] for s in SPECIALS)
-        self.special_ids = (self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id)
-        self._pieces = list(self.vocab)
-        self._backend = _backend(self.vocab, lowercase)
-
-    def __len__(self) -> int:
-        """V, pieces in the vocabulary."""
-        return len(self._pieces)
-
-    # ------------------------------------------------------------ text <-> ids
-
-    def encode(self, text: str) -> list[int]:
-        """Return the ids of a text, without special tokens; "[MASK]" in the text is text."""
-        return self._backend.encode(text, add_special_tokens=False).ids
-
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of many texts, on all cores."""
-        encodings = self._backend.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [encoding.ids for encoding in encodings]
-
-    def encode_blanks(self, text: str) -> list[int]:
-        """Return the ids of a text in which "[MASK]" is the special token: a blank to be filled."""
-        first, *rest = text.split("[MASK]")
-        ids = self.encode(first)
-        for part in rest:
-            ids += [self.mask_id, *self.encode(part)]
-        return ids
-
-    def piece(self, id: int) -> str:
-        """Return the piece with this id, "##" in front when it continues a word."""
-        return self._pieces[id]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return ids as text to read: pieces joined into words, punctuation moved to where it belongs."""
@@ -71,19 +38,18 @@ class Tokenizer:
         text = re.sub(r"(\w) ' (s|t|re|ve|ll|d|m)\b", r"\1'\2", text)  # nation ' s -> nation's
         text = re.sub(r"(\w) - (?=\w)", r"\1-", text)  # well - known -> well-known
         text = re.sub(r" ([.,:;!?%)\]])", r"\1", text)
-        return re.sub(r"([(\[$]) ", r"\1", text)
-
-    # ------------------------------------------------------------ what it is
+        text = re.sub(r"([(\[$]) ", r"\1", text)
+        text = re.sub(f" ?([{_WIDE_SIGNS}]) ?", r"\1", text)  # 好 ， 的 -> 好，的
+        text = re.sub(f"(?<=[{_CHINESE}…]) (?=[{_CHINESE}{_OTHER_SIGNS}])", "", text)
+        return re.sub(f"(?<=[{_OTHER_SIGNS}]) (?=[{_CHINESE}])", "", text)
 
     @functools.cached_property
     def continuation(self) -> np.ndarray:
         """Where a piece continues a word: bool (V,), True for "##…"."""
         return np.array([piece.startswith("##") for piece in self._pieces])
 
-    @functools.cached_property
-    def fingerprint(self) -> str:
-        """Sha256 over the ordered vocabulary and `lowercase`: equal when all texts get equal ids."""
-        return hashlib.sha256(json.dumps([self.lowercase, self._pieces]).encode()).hexdigest()
+    def _identity(self) -> list[object]:
+        return [self.lowercase, self._pieces]
 
     # ------------------------------------------------------------ files
 
@@ -92,8 +58,6 @@ class Tokenizer:
 
         `max_positions` is the longest sequence of the model that the tokenizer belongs to (tokens).
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         full = _backend(self.vocab, self.lowercase)
         full.add_special_tokens(list(SPECIALS))
         full.post_processor = processors.TemplateProcessing(
@@ -118,8 +82,7 @@ class Tokenizer:
             "tokenizer_config.json": json.dumps(config, indent=2) + "\n",
             "vocab.txt": "".join(f"{piece}\n" for piece in self._pieces),
         }
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        write_files(folder, texts)
 
     @classmethod
     def load(cls, folder: str | Path) -> "Tokenizer":
@@ -147,7 +110,7 @@ class Tokenizer:
 
         Pairs of pieces that stand together most often are merged, again and again. The trainer of
         `tokenizers` breaks ties at random: two trainings on the same texts differ in their rarest
-        pieces, so train once and keep the result.
+        pieces, so train once and keep the result, or use `text.wordpiece.train`.
 
         Raises ValueError when the texts hold no word, or `vocab_size` leaves no room for letters.
         """
@@ -160,11 +123,32 @@ class Tokenizer:
             limit_alphabet=(vocab_size - len(SPECIALS)) // 2,  # each letter may need a "##" twin
             show_progress=False,
         )
-        backend.train_from_iterator(texts, trainer)
+        backend.train_from_iterator(without_long_words(texts, backend.normalizer), trainer)
         vocab = backend.get_vocab(with_added_tokens=True)
         if len(vocab) == len(SPECIALS):
             raise ValueError("no vocabulary can be learned: the texts hold no word")
         return cls(vocab, lowercase)
+
+
+def load_tokenizer(folder: str | Path) -> BaseTokenizer:
+    """Read the tokenizer of a folder: WordPiece, or byte-pair encoding.
+
+    Raises ValueError, naming the file, when there is none or it cannot be used.
+    """
+    folder = Path(folder)
+    whole = folder / "tokenizer.json"
+    if whole.is_file():
+        pairs = _holds_merges(whole)
+    else:
+        pairs = (folder / "merges.txt").is_file() and not (folder / "vocab.txt").is_file()
+    return ByteTokenizer.load(folder) if pairs else Tokenizer.load(folder)
+
+
+def _holds_merges(path: Path) -> bool:
+    try:
+        return "merges" in read_json(path)["model"]
+    except (ValueError, KeyError, TypeError):  # Tokenizer.load says what is wrong with it
+        return False
 
 
 def _backend(vocab: Mapping[str, int], lowercase: bool) -> tokenizers.Tokenizer:
@@ -177,10 +161,31 @@ def _backend(vocab: Mapping[str, int], lowercase: bool) -> tokenizers.Tokenizer:
     return backend
 
 
+@functools.cache
+def _long_word() -> re.Pattern[str]:
+    """Return a pattern of words of more than MAX_CHARS characters, in normalised text."""
+    signs = "".join(re.escape(char) for char in map(chr, range(0x110000)) if is_punctuation(char))
+    return re.compile(f"[^\\s{signs}]{{{MAX_CHARS + 1},}}")
+
+
+_LONG_PART = re.compile(f"[^ \\t\\r\\n]{{{MAX_CHARS + 1}}}")
+
+
+def without_long_words(texts: Iterable[str], normalizer: normalizers.Normalizer) -> Iterator[str]:
+    """Yield texts without words of more than MAX_CHARS characters: a very long one takes all the memory."""
+    for text in texts:
+        if _LONG_PART.search(text):
+            text = _long_word().sub(" ", normalizer.normalize_str(text))
+        yield text
+
+
+# ---------------------------------------------------------------- reading files
+
+
 def _from_json(path: Path) -> tuple[dict[str, int], bool]:
     """Return (vocabulary, lowercase) of a tokenizer.json; refuse what would give other ids than ours."""
     try:
-        parts = _read_json(path)
+        parts = read_json(path)
         model, normalizer, splitter = parts["model"], parts["normalizer"], parts["pre_tokenizer"]
         vocab, lowercase = dict(model["vocab"]), normalizer["lowercase"]
         found = {
@@ -215,38 +220,23 @@ def _from_json(path: Path) -> tuple[dict[str, int], bool]:
         "pre_tokenizer": "BertPreTokenizer",
         "added tokens outside the vocabulary": [],
     }
-    for name, value in expected.items():
-        if found[name] != value:
-            raise ValueError(f"{name}: expected {value!r}, got {found[name]!r}")
+    expect(found, expected)
     return vocab, lowercase
 
 
 def _from_vocab(path: Path) -> tuple[dict[str, int], bool]:
     """Return (vocabulary, lowercase) of a vocab.txt, one piece a line, and the configuration beside it."""
-    try:
-        pieces = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"it is not UTF-8 text (byte {error.start})") from error
+    pieces = read_lines(path)
     vocab = {piece: id for id, piece in enumerate(pieces)}
     if len(vocab) != len(pieces):
         twice = next(piece for id, piece in enumerate(pieces) if vocab[piece] != id)
         raise ValueError(f"the piece {twice!r} stands in it twice")
 
     config = path.with_name("tokenizer_config.json")
-    settings = _read_json(config) if config.is_file() else {}
+    settings = read_json(config) if config.is_file() else {}
     lowercase = settings.get("do_lower_case", True)
     if settings.get("strip_accents") not in (None, lowercase):
         raise ValueError(f"{config.name}: strip_accents must be {lowercase} like do_lower_case, or null")
     if settings.get("tokenize_chinese_chars", True) is not True:
         raise ValueError(f"{config.name}: tokenize_chinese_chars must be true")
     return vocab, lowercase
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}: {error.msg}"
-        raise ValueError(f"{path.name} is not whole JSON ({place}), perhaps cut short") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name} is not UTF-8 text (byte {error.start})") from error

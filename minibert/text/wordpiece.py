@@ -23,7 +23,7 @@ LETTER_WORTH = 100
 A word with a letter that is not there is unknown as a whole, a word whose pair is not there only longer.
 """
 
-_CHINESE = (
+CHINESE_BLOCKS = (
     (0x4E00, 0x9FFF),
     (0x3400, 0x4DBF),
     (0x20000, 0x2A6DF),
@@ -56,11 +56,15 @@ def clean(text: str) -> str:
 
 def separate_chinese(text: str) -> str:
     """Put spaces around every Chinese character, so that each is a word of its own."""
+    if text.isascii():
+        return text
     return "".join(f" {char} " if is_chinese(char) else char for char in text)
 
 
 def strip_accents(text: str) -> str:
     """Take the accents off: "é" is decomposed into "e" and a mark, and the mark is dropped."""
+    if text.isascii():
+        return text
     return "".join(char for char in unicodedata.normalize("NFD", text) if unicodedata.category(char) != "Mn")
 
 
@@ -75,7 +79,7 @@ def normalise(text: str, lowercase: bool = True) -> str:
 @functools.cache
 def is_chinese(char: str) -> bool:
     """Whether a character stands in one of the Chinese blocks (Japanese kana and hangul do not)."""
-    return any(first <= ord(char) <= last for first, last in _CHINESE)
+    return any(first <= ord(char) <= last for first, last in CHINESE_BLOCKS)
 
 
 @functools.cache
