@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from minibert.cli import main, parse
+from minibert.cli.command_line import COMMANDS, main, parse
 from minibert.config import PRESETS
+from minibert.sources import cards
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,7 +32,8 @@ def test_every_command_of_the_readme_parses(line: str) -> None:
 
 def test_the_readme_shows_every_command() -> None:
     shown = {" ".join(line.split()[1:3]) if "data" in line else line.split()[1] for line in command_lines()}
-    assert shown == {"pretrain", "fill", "report", "data list", "data show", "data get"}
+    commands = {name for name, kind in COMMANDS.items() if not isinstance(kind, dict)}
+    assert shown == commands | {f"data {name}" for name in COMMANDS["data"]}
 
 
 def test_every_flag_in_the_readme_is_a_flag_of_pretrain(capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,12 +51,9 @@ def test_the_presets_of_the_readme_are_the_program_s() -> None:
     assert shown == {name: [p["layers"], p["width"], p["heads"]] for name, p in PRESETS.items()}
 
 
-def test_data_list_prints_what_the_readme_shows(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    assert main(["data", "list"]) == 0
-    assert capsys.readouterr().out in blocks("text")
+def test_the_readme_names_every_data_set() -> None:
+    table = [line.split("|")[1] for line in README.splitlines() if re.match(r"\| `[a-z]", line)]
+    assert set(cards()) <= {name for cell in table for name in re.findall(r"`([^`]+)`", cell)}
 
 
 def test_readme_makefile_and_ci_run_the_same_tests() -> None:

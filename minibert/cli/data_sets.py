@@ -25,8 +25,7 @@ class DataList:
 
     def __call__(self) -> None:
         for each in cards().values():
-            about = f"{each.title} ({each.language}); {each.size}; licence: {each.license}"
-            print(entry(each.name, f"[{where(each)}] {about}"))
+            print(entry(each.name, f"[{where(each)}] {each.title} ({each.language}); {each.size}"))
         folder = cache.cache_folder()
         sizes = [f"{kind} {cache.megabytes(cache.size(folder / kind))}" for kind in cache.KINDS]
         print(entry("the cache", f"{folder}: {', '.join(sizes)}. $MINIBERT_CACHE sets another folder"))
