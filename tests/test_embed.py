@@ -22,11 +22,13 @@ from minibert.model.bert import BertForPretraining
 from minibert.recipes import embed
 from minibert.recipes.embed import (
     Line,
+    Match,
     SentenceEncoder,
     VectorRecipe,
     batches_by_length,
     encode_lines,
     lines_with_text,
+    nearness,
     pad,
     rank,
     save_vectors,
@@ -205,6 +207,8 @@ def test_the_earlier_of_two_equal_lines_comes_first(encoder) -> None:
     [matches] = rank(encoder, ["bees"], numbered(["bread", "Bees", "bees", "bread"]), top=9)
     assert [match.line.number for match in matches] == [2, 3, 1, 4]
     assert matches[0].score == pytest.approx(1, abs=1e-6)
+    by_rounding = [Match(0.50000001, Line(7, "bees")), Match(0.5, Line(3, "bees"))]
+    assert max(by_rounding, key=nearness).line.number == 3
 
 
 def test_vectors_without_a_length_of_one_are_ranked_by_cosine_too(encoder) -> None:

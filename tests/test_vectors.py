@@ -46,7 +46,8 @@ def test_embed_prints_a_line_of_json_for_each_text_with_every_digit(folder, vect
     assert np.abs(got - vectors[:3]).max() < 1e-6
 
 
-def test_embed_reads_a_file_and_leaves_blank_lines_out(folder, lines, vectors, capsys) -> None:
+def test_embed_reads_a_file_and_leaves_blank_lines_out(folder, lines, vectors, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("minibert.cli.vectors.BAR_DELAY", 0)
     assert main(["embed", folder, "--file", lines]) == 0
     captured = capsys.readouterr()
     printed = [json.loads(line) for line in captured.out.splitlines()]
