@@ -152,7 +152,7 @@ def test_transformers_opens_the_folder_and_gives_the_same_ids(
 def test_a_gpt2_folder_of_transformers_loads(tmp_path: Path, tokenizer: ByteTokenizer) -> None:
     """GPT-2's order of ids: bytes, merges, and the end of text last."""
     vocab = bpe.vocabulary(tokenizer.merges) | {END: 499}
-    theirs = transformers.GPT2Tokenizer(vocab=vocab, merges=list(tokenizer.merges))
+    theirs = transformers.GPT2Tokenizer(vocab=vocab, merges=list(tokenizer.merges))  # pyright: ignore[reportArgumentType]
     theirs.save_pretrained(tmp_path)
     loaded = load_tokenizer(tmp_path)
     assert (loaded.specials, loaded.special_ids) == ((END,), (499,))

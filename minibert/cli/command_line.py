@@ -19,6 +19,7 @@ from minibert import __version__
 from minibert.cli.data_sets import DataGet, DataList, DataRemove, DataShow
 from minibert.cli.runs import Fill, Pretrain, Report, check_pretrain, preset_first
 from minibert.cli.terminal import UsageError
+from minibert.cli.tokens import Tokenize
 from minibert.cli.vectors import Embed, Similar
 from minibert.config import PRESETS, suggest
 
@@ -32,6 +33,7 @@ commands:
   fill RUN TEXT         guess the words behind each [MASK] in TEXT
   embed MODEL TEXT...   turn texts into vectors
   similar MODEL FILE    find the lines of FILE that mean the same as --query
+  tokenize MODEL TEXT   show the pieces of TEXT, their ids and places
   report RUN            draw a run's curves and write its report
   data list             the data sets that minibert knows, and the cache
   data show NAME        what a data set is, where it is from, its licence
@@ -62,6 +64,7 @@ COMMANDS: dict[str, Any] = {
     "fill": Fill,
     "embed": Embed,
     "similar": Similar,
+    "tokenize": Tokenize,
     "report": Report,
     "data": {"list": DataList, "show": DataShow, "get": DataGet, "remove": DataRemove},
 }
