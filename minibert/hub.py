@@ -15,7 +15,8 @@ from minibert import sources
 from minibert.config import BertConfig, suggest
 from minibert.files import replace_file
 from minibert.model.bert import Bert, BertForPretraining
-from minibert.text.tokenizer import Tokenizer
+from minibert.text.base_tokenizer import BaseTokenizer
+from minibert.text.tokenizer import load_tokenizer
 
 log = logging.getLogger("minibert")
 
@@ -106,7 +107,7 @@ def from_hugging_face(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {rename(name, theirs): tensor for name, tensor in old.items()}
 
 
-def from_pretrained(model: str | Path) -> tuple[BertForPretraining, Tokenizer | None]:
+def from_pretrained(model: str | Path) -> tuple[BertForPretraining, BaseTokenizer | None]:
     """Open a folder that `save_pretrained` or `transformers` wrote: a model on the CPU and its tokenizer.
 
     `model` is the folder, or the name of a data card with weights, like "minilm"; a folder with the name of
@@ -123,7 +124,7 @@ def from_pretrained(model: str | Path) -> tuple[BertForPretraining, Tokenizer | 
     return opened, tokenizer
 
 
-def encoder_from_pretrained(model: str | Path) -> tuple[Bert, Tokenizer | None]:
+def encoder_from_pretrained(model: str | Path) -> tuple[Bert, BaseTokenizer | None]:
     """Open only what maps tokens to hidden states: like `from_pretrained`, but no head is missed."""
     opened, tokenizer, _ = open_folder(find_folder(model))
     return opened.bert, tokenizer
@@ -147,7 +148,7 @@ def find_folder(model: str | Path) -> Path:
     return folder
 
 
-def open_folder(folder: Path) -> tuple[BertForPretraining, Tokenizer | None, list[str]]:
+def open_folder(folder: Path) -> tuple[BertForPretraining, BaseTokenizer | None, list[str]]:
     """Return a folder's model, its tokenizer, and what the folder lacks and therefore starts fresh."""
     values = read_json(folder / "config.json")
     config = read_config(values, folder / "config.json")
@@ -160,7 +161,7 @@ def open_folder(folder: Path) -> tuple[BertForPretraining, Tokenizer | None, lis
     return model.eval(), tokenizer, load_weights(model, state, file)
 
 
-def save_pretrained(model: BertForPretraining, tokenizer: Tokenizer | None, folder: str | Path) -> None:
+def save_pretrained(model: BertForPretraining, tokenizer: BaseTokenizer | None, folder: str | Path) -> None:
     """Write a folder that `transformers.BertForPreTraining` and `AutoTokenizer` open.
 
     config.json, model.safetensors (the tied weight once) and, if given, the tokenizer's files.
@@ -179,7 +180,7 @@ def save_pretrained(model: BertForPretraining, tokenizer: Tokenizer | None, fold
     replace_file(folder / "config.json", text)
 
 
-def write_config(config: BertConfig, tokenizer: Tokenizer | None) -> dict[str, Any]:
+def write_config(config: BertConfig, tokenizer: BaseTokenizer | None) -> dict[str, Any]:
     """Return config.json as `transformers` reads it; what only we need stands under "minibert"."""
     return {
         "architectures": ["BertForPreTraining"],
@@ -242,7 +243,7 @@ def read_config(values: dict[str, Any], file: Path) -> BertConfig:
         raise ValueError(f"{file}: {error}") from None
 
 
-def check_tokenizer(tokenizer: Tokenizer | None, config: BertConfig) -> None:
+def check_tokenizer(tokenizer: BaseTokenizer | None, config: BertConfig) -> None:
     """Raise ValueError when the tokenizer has more pieces than the model has embeddings."""
     if tokenizer is not None and len(tokenizer) > config.vocab_size:
         raise ValueError(
@@ -251,11 +252,11 @@ def check_tokenizer(tokenizer: Tokenizer | None, config: BertConfig) -> None:
         )
 
 
-def read_tokenizer(folder: Path, values: dict[str, Any], config: BertConfig) -> Tokenizer | None:
+def read_tokenizer(folder: Path, values: dict[str, Any], config: BertConfig) -> BaseTokenizer | None:
     """Load the folder's tokenizer, if it has one. Raises ValueError when it is not the model's."""
-    if not any((folder / name).exists() for name in ("tokenizer.json", "vocab.txt")):
+    if not any((folder / name).exists() for name in ("tokenizer.json", "vocab.txt", "merges.txt")):
         return None
-    tokenizer = Tokenizer.load(folder)
+    tokenizer = load_tokenizer(folder)
     check_tokenizer(tokenizer, config)
     trained_with = values.get("minibert", {}).get("vocabulary")
     if trained_with not in (None, tokenizer.fingerprint):

@@ -1,5 +1,6 @@
 """Hugging Face folders: what we write transformers opens, what others wrote we open, and what is refused."""
 
+import dataclasses
 import json
 import logging
 import os
@@ -28,7 +29,9 @@ from minibert.hub import (
     to_hugging_face,
 )
 from minibert.model.bert import BertForPretraining
+from minibert.text.byte_tokenizer import ByteTokenizer
 from minibert.text.tokenizer import Tokenizer
+from minibert.text.wordpiece import SPECIALS
 
 transformers.utils.logging.disable_progress_bar()
 logging.getLogger("transformers").setLevel(logging.ERROR)
@@ -125,6 +128,24 @@ def test_the_configuration_and_the_tokenizer_come_back_whole(model, tokenizer, t
     loaded, words = from_pretrained(str(tmp_path))
     assert loaded.config == SMALL
     assert words is not None and words.fingerprint == tokenizer.fingerprint
+
+
+def test_a_byte_level_tokenizer_beside_the_model_keeps_its_ids(tmp_path) -> None:
+    tokenizer = ByteTokenizer.train([document.text for document in DOCUMENTS], 300, SPECIALS)
+    model = BertForPretraining(dataclasses.replace(SMALL, vocab_size=len(tokenizer)))
+    save_pretrained(model, tokenizer, tmp_path)
+    _, loaded = from_pretrained(tmp_path)
+    assert loaded is not None and loaded.fingerprint == tokenizer.fingerprint
+
+    text = "The héron's river, 河!"
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    ids = [tokenizer.cls_id, *tokenizer.encode(text), tokenizer.sep_id]
+    assert loaded.encode(text) == tokenizer.encode(text) and theirs(text)["input_ids"] == ids
+    assert loaded.decode(loaded.encode(text)) == text
+
+    (tmp_path / "tokenizer.json").unlink()
+    _, loaded = from_pretrained(tmp_path)  # from vocab.json and merges.txt
+    assert loaded is not None and loaded.encode(text) == tokenizer.encode(text)
 
 
 def test_tied_weights_are_saved_once_and_tied_again(model, tmp_path) -> None:

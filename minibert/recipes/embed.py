@@ -20,8 +20,8 @@ from minibert.config import require
 from minibert.hub import encoder_from_pretrained, find_folder
 from minibert.model.bert import Bert
 from minibert.recipes.pooling import VectorRecipe, mean_pool, read_recipe
+from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.reading import read_lines
-from minibert.text.tokenizer import Tokenizer
 from minibert.train.loop import choose_device
 
 log = logging.getLogger("minibert")
@@ -74,7 +74,7 @@ class SentenceEncoder:
     """Texts -> vectors, by a model, its tokenizer and its recipe."""
 
     model: Bert
-    tokenizer: Tokenizer
+    tokenizer: BaseTokenizer
     recipe: VectorRecipe
 
     @classmethod
