@@ -57,6 +57,12 @@ def test_a_fault_is_placed_wherever_the_borders_of_blocks_are(
             read_all(path)
 
 
+@pytest.mark.parametrize("size", range(4, 9))
+def test_a_windows_line_end_on_a_border_is_one_line_end(tmp_path: Path, size: int) -> None:
+    with small_blocks(size):
+        assert read_all(write(tmp_path, b"abc\r\nde\r\n\rf\r")) == "abc\nde\n\nf\n"
+
+
 def test_a_character_cut_off_at_the_end_is_placed(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="line 2, byte 3 is 0xe6"):
         read_all(write(tmp_path, b"one\nab\xe6\xbc"))

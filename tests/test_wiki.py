@@ -62,7 +62,7 @@ def test_only_articles_are_kept(tmp_path: Path) -> None:
     path = write(
         tmp_path,
         page("Old", "#REDIRECT [[New]]"),
-        page("old", "\n #redirect [[New]]"),
+        page("old", "\n#redirect [[New]]"),
         page("Alt", "#WEITERLEITUNG [[Neu]]", more='    <redirect title="Neu" />\n'),
         page("Diskussion:Rain", "Is this so?"),
         page("Kategorie:Rain", "A category."),
@@ -94,9 +94,12 @@ def test_a_file_without_pages_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     path.write_text("Dear reader, " * 10)
     with pytest.raises(ValueError, match=r"letter\.xml is no dump of MediaWiki: .* got 'Dear reader, "):
         list(read_articles(path))
+
     monkeypatch.setattr(wiki, "LONGEST_PAGE", 50)
-    with pytest.raises(ValueError, match="is no dump of MediaWiki"):
-        list(read_articles(path))
+    counts: list[int] = []
+    with mock.patch.object(reading, "BLOCK", 20), pytest.raises(ValueError, match="is no dump of MediaWiki"):
+        list(read_articles(path, counts.append))
+    assert counts == [40, 20, 20]  # it does not read on; one block is read ahead
 
 
 MANY_PAGES = """

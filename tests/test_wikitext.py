@@ -16,6 +16,7 @@ from minibert.text.wikitext import clean, drop_unread
         # links
         ("A [[bee]] and [[bee|bees]], [[Bee (insect)|the bee]]s.", "A bee and bees, the bees."),
         ("[[Star Trek: Voyager]] and [[Star Trek: Voyager|it]].", "Star Trek: Voyager and it."),
+        ("An [[ant|x|ant too]].", "An ant too."),
         ("See [[:Category:Bees]] or [[:Category:Bees|these]].", "See Category:Bees or these."),
         ("A bee.[[Category:Bees|x]]\n[[fr:Abeille]]\n[[zh-min-nan:Phang]][[simple:Bee]]", "A bee."),
         ("[[Image:a.png|thumb|A [[bee|busy bee]] [sic] [http://a.b c]]]A bee.", "A bee."),
@@ -49,6 +50,7 @@ from minibert.text.wikitext import clean, drop_unread
         ("The command (()) and f(x(y)).", "The command and f(x(y))."),
         ("If a < b and c > d, it is.", "If a < b and c > d, it is."),
         ("* one\n** two\n# three\n:four\n; five", "one\n\ntwo\n\nthree\n\nfour\n\nfive"),
+        ("One.\n* 1990\n* –\n* two", "One.\n\ntwo"),
         ("A bee (''{{lang-fr|}}''; {{IPA|x}}) is ({{y}}) small ( , red ).", "A bee (x) is small (red)."),
         ("One.\nStill one.\n\n\n\nTwo.", "One.\nStill one.\n\nTwo."),
     ],
