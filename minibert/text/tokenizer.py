@@ -137,10 +137,7 @@ def load_tokenizer(folder: str | Path) -> BaseTokenizer:
     """
     folder = Path(folder)
     whole = folder / "tokenizer.json"
-    if whole.is_file():
-        pairs = _holds_merges(whole)
-    else:
-        pairs = (folder / "merges.txt").is_file() and not (folder / "vocab.txt").is_file()
+    pairs = _holds_merges(whole) if whole.is_file() else (folder / "merges.txt").is_file()
     return ByteTokenizer.load(folder) if pairs else Tokenizer.load(folder)
 
 
