@@ -95,7 +95,10 @@ def test_text_that_spells_a_special_token_is_text() -> None:
 
 
 ALPHABET = agreeing("wordpiece", "wordpiece-lower")
-LIVELY = "abXZ09 \n\t.,'\"()[]-#$%éÑßſİıΣσςǅㄅ中文字한び\u0301\u0308\u200b\u00ad\ufffd\0\x1c\x85\U0002b820\U0002b920"
+LIVELY = (
+    "abXZ09 \n\t.,'\"()[]-#$%éÑßſİıΣσςǅㄅ中文字한び\u0301\u0308\u200b\u00ad\ufffd\0\x1c\x85"
+    "\U0002b820\U0002b920"
+)
 TEXTS = st.text(st.sampled_from(LIVELY) | st.sampled_from(ALPHABET), max_size=40)
 
 
