@@ -11,7 +11,7 @@ from oracles import randomise
 from samples import DOCUMENTS
 from torch import Tensor
 
-from minibert.text.corpus import split_sentences
+from minibert.text.sentences import split_sentences
 from minibert.text.tokenizer import Tokenizer
 
 LONGEST = 24

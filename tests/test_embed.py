@@ -33,7 +33,7 @@ from minibert.recipes.embed import (
     rank,
     save_vectors,
 )
-from minibert.text.corpus import split_sentences
+from minibert.text.sentences import split_sentences
 from minibert.text.tokenizer import Tokenizer
 
 transformers.utils.logging.disable_progress_bar()

@@ -10,7 +10,8 @@ import pytest
 from samples import DOCUMENTS
 
 from minibert.text import store
-from minibert.text.corpus import Document, split_sentences
+from minibert.text.corpus import Document
+from minibert.text.sentences import split_sentences
 from minibert.text.tokenizer import SPECIALS, Tokenizer
 
 

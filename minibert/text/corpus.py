@@ -9,7 +9,6 @@ from pathlib import Path
 from minibert.config import FORMATS, Part
 from minibert.text import squad, tables, tagged, wiki
 from minibert.text.reading import Progress, read_blocks, warn_once
-from minibert.text.sentences import split_sentences as split_sentences  # stays until its users ask there
 
 LONGEST = 1 << 20
 """Characters of a document, about; a longer one comes in several."""

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minibert.files import new_folder
-from minibert.text.corpus import Document, split_sentences
+from minibert.text.corpus import Document
+from minibert.text.sentences import split_sentences
 from minibert.text.tokenizer import Tokenizer
 
 log = logging.getLogger("minibert")

@@ -25,7 +25,7 @@ def read_texts(path: Path, column: str, progress: Progress | None = None) -> Ite
         if column not in row:
             raise ValueError(
                 f"{path}, row {number}, has no column {column!r}. Its columns: {', '.join(map(repr, row))}. "
-                f"Rename the column that holds the text to {column!r}"
+                f"Name the one that holds the text, as in --corpus {path}:COLUMN"
             )
         yield f"{path.name}:{number}", _text(row[column], f"{path}, row {number}, column {column!r}")
 
