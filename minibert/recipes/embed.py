@@ -26,8 +26,8 @@ from minibert.train.loop import choose_device
 
 log = logging.getLogger("minibert")
 
-BATCH_TOKENS = 512
-"""Tokens that go through the model together, padding included: what a core's cache holds of a small model."""
+BATCH_TOKENS = 1024
+"""Tokens that go through the model together, padding included; few, so that a core's cache holds them."""
 
 GPU_BATCH_TOKENS = 16384
 """The same on a GPU, which needs more to be busy. The vectors do not depend on either."""
