@@ -11,8 +11,8 @@ from torch import Tensor
 from minibert.batches.mlm import choose_tokens, choose_words, corrupt, count_to_predict
 from minibert.batches.nsp import Spans, boundaries, pair_spans, require_pairs, single_spans
 from minibert.batches.sampling import examples_at, random_bits
+from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.store import Store
-from minibert.text.tokenizer import Tokenizer
 
 IGNORE = -100
 """Target of a slot that predicts nothing."""
@@ -46,7 +46,9 @@ class Batch:
         return Batch(**moved)
 
 
-def lay_out(ids: NDArray[np.integer], spans: Spans, T: int, tokenizer: Tokenizer) -> tuple[Ints, Ints, Ints]:
+def lay_out(
+    ids: NDArray[np.integer], spans: Spans, T: int, tokenizer: BaseTokenizer
+) -> tuple[Ints, Ints, Ints]:
     """Write [CLS] A [SEP] B [SEP], or [CLS] A [SEP] where B is empty, and pad to T.
 
     Args:
@@ -80,7 +82,7 @@ class PretrainingBatches:
     """
 
     store: Store
-    tokenizer: Tokenizer
+    tokenizer: BaseTokenizer
     batch_size: int
     """B."""
     seq_len: int

@@ -13,9 +13,10 @@ from tqdm import tqdm
 from minibert import sources
 from minibert.config import Part, require
 from minibert.files import new_folder
+from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.corpus import Document, choose_held_out, is_held_out, read_documents
 from minibert.text.store import FORMAT, Builder, Store, open_store
-from minibert.text.tokenizer import Tokenizer
+from minibert.text.tokenizer import Tokenizer, load_tokenizer
 
 logger = logging.getLogger("minibert")
 
@@ -24,7 +25,7 @@ logger = logging.getLogger("minibert")
 class Text:
     """A corpus, made ready for batches."""
 
-    tokenizer: Tokenizer
+    tokenizer: BaseTokenizer
     train: Store
     held_out: Store | None
     """Documents held out whole; None when the corpus is too small to spare one."""
@@ -125,7 +126,7 @@ class Reader:
         return self._chosen[corpus.fingerprint]
 
 
-def learn_tokenizer(reader: Reader, vocab_size: int) -> Tokenizer:
+def learn_tokenizer(reader: Reader, vocab_size: int) -> BaseTokenizer:
     """Learn a vocabulary from what is trained on, or take the one that was learned from it before.
 
     The trainer of `tokenizers` breaks ties at random; with the cache, runs on one text share one vocabulary.
@@ -137,10 +138,10 @@ def learn_tokenizer(reader: Reader, vocab_size: int) -> Tokenizer:
         tokenizer = Tokenizer.train(reader.training_texts("learning the vocabulary"), vocab_size)
         with new_folder(folder) as making:
             tokenizer.save(making)
-    return Tokenizer.load(folder)
+    return load_tokenizer(folder)
 
 
-def build_stores(reader: Reader, tokenizer: Tokenizer) -> Path:
+def build_stores(reader: Reader, tokenizer: BaseTokenizer) -> Path:
     """Return the folder with the stores "train" and, if there is any, "held-out", built on first use."""
     key = hashlib.sha256(f"{reader.fingerprint} {tokenizer.fingerprint}".encode()).hexdigest()
     folder = sources.cache_folder() / "stores" / key
@@ -156,7 +157,7 @@ def build_stores(reader: Reader, tokenizer: Tokenizer) -> Path:
     return folder
 
 
-def prepare(words: Sequence[str], vocab_size: int, tokenizer: Tokenizer | None = None) -> Text:
+def prepare(words: Sequence[str], vocab_size: int, tokenizer: BaseTokenizer | None = None) -> Text:
     """Read the corpus, learn a tokenizer from what is not held out unless one is given, and build stores."""
     reader = Reader(sources.resolve(words))
     tokenizer = tokenizer or learn_tokenizer(reader, vocab_size)

@@ -21,8 +21,8 @@ import torch
 from minibert.batches.batch import IGNORE, Batch, PretrainingBatches
 from minibert.model.bert import BertForPretraining
 from minibert.recipes.baselines import Bigram
+from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.store import Store
-from minibert.text.tokenizer import Tokenizer
 from minibert.train.loss import cross_entropy
 
 SEED = 0
@@ -32,7 +32,7 @@ ROWS = 64
 """Examples that go through the model together; the numbers do not depend on it."""
 
 
-def held_out_batches(store: Store, tokenizer: Tokenizer, seq_len: int, pairs: bool) -> PretrainingBatches:
+def held_out_batches(store: Store, tokenizer: BaseTokenizer, seq_len: int, pairs: bool) -> PretrainingBatches:
     """Return the batches that evaluation uses."""
     return PretrainingBatches(store, tokenizer, ROWS, seq_len, MASK_RATE, pairs=pairs, seed=SEED)
 

@@ -9,8 +9,8 @@ from minibert.batches.sampling import permutation
 from minibert.config import require
 from minibert.hub import from_pretrained
 from minibert.model.bert import BertForPretraining
+from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.store import Store
-from minibert.text.tokenizer import Tokenizer
 from minibert.text.wordpiece import is_chinese
 
 Guesses = list[tuple[str, float]]
@@ -18,7 +18,7 @@ Guesses = list[tuple[str, float]]
 
 
 @torch.no_grad()
-def guess(model: BertForPretraining, tokenizer: Tokenizer, ids: list[int], top: int) -> list[Guesses]:
+def guess(model: BertForPretraining, tokenizer: BaseTokenizer, ids: list[int], top: int) -> list[Guesses]:
     """Return the `top` likeliest pieces for each [MASK] in `ids`, a text without [CLS] and [SEP].
 
     Raises ValueError when there is no [MASK], or the text is longer than the model.
@@ -48,7 +48,7 @@ def fill(run: Path, text: str, top: int = 5) -> list[Guesses]:
 
 
 def sample_blanks(
-    model: BertForPretraining, tokenizer: Tokenizer, store: Store, count: int = 10, seed: int = 0
+    model: BertForPretraining, tokenizer: BaseTokenizer, store: Store, count: int = 10, seed: int = 0
 ) -> list[dict]:
     """Blank one word in each of `count` sentences of `store` and let the model fill it.
 
@@ -76,7 +76,7 @@ def sample_blanks(
     return blanks
 
 
-def _is_telling(tokenizer: Tokenizer, ids: list[int], place: int) -> bool:
+def _is_telling(tokenizer: BaseTokenizer, ids: list[int], place: int) -> bool:
     """Whether a reader can judge a guess at this piece: it is a whole word, and not a little one."""
     piece = tokenizer.piece(ids[place])
     whole = piece.isalpha() and not tokenizer.continuation[ids[place + 1]]

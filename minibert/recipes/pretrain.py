@@ -27,8 +27,9 @@ from minibert.recipes.evaluate import evaluate, full_evaluation, held_out_batche
 from minibert.recipes.fill import sample_blanks
 from minibert.report import write_model_card, write_report
 from minibert.sources import cards
+from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.store import Store
-from minibert.text.tokenizer import Tokenizer
+from minibert.text.tokenizer import load_tokenizer
 from minibert.train.loop import choose_device, train
 from minibert.train.loss import cross_entropy, linear_cross_entropy
 from minibert.train.optimizer import Muon, decay_groups
@@ -137,7 +138,7 @@ def check_folder(out: Path, resume: bool) -> dict[str, Any] | None:
 
 def starting_point(
     out: Path, config: PretrainConfig, resumed: bool
-) -> tuple[BertForPretraining | None, Tokenizer | None]:
+) -> tuple[BertForPretraining | None, BaseTokenizer | None]:
     """Return the model and the tokenizer to go on from, where there are any."""
     model = tokenizer = None
     if config.from_folder is not None:
@@ -146,7 +147,7 @@ def starting_point(
         model, tokenizer = from_pretrained(config.from_folder)
         if tokenizer is None:
             raise ValueError(f"{config.from_folder} holds no tokenizer (tokenizer.json or vocab.txt)")
-    return model, Tokenizer.load(out) if resumed else tokenizer
+    return model, load_tokenizer(out) if resumed else tokenizer
 
 
 def training_batches(text: Text, config: PretrainConfig) -> PretrainingBatches:
@@ -163,7 +164,7 @@ def training_batches(text: Text, config: PretrainConfig) -> PretrainingBatches:
     )
 
 
-def held_out_of(store: Store, tokenizer: Tokenizer, config: PretrainConfig) -> PretrainingBatches | None:
+def held_out_of(store: Store, tokenizer: BaseTokenizer, config: PretrainConfig) -> PretrainingBatches | None:
     """Return the batches to evaluate on; None when the held-out text is too small for them."""
     try:
         return held_out_batches(store, tokenizer, config.seq_len, config.objective == "mlm+nsp")

@@ -18,7 +18,7 @@ BLOCK = 1 << 18
 LONGEST_LINE = 1 << 26
 """Characters that a line of a table may have; a longer one would not fit into bounded memory."""
 
-Progress = Callable[[int], None]
+Progress = Callable[[int], object]
 """Called with the number of further bytes that were read from a file, as it lies on the disk."""
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minibert.files import new_folder
+from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.corpus import Document
 from minibert.text.sentences import split_sentences
-from minibert.text.tokenizer import Tokenizer
 
 log = logging.getLogger("minibert")
 
@@ -61,7 +61,7 @@ class Builder:
     Raises ValueError, on leaving, when there is nothing to store.
     """
 
-    def __init__(self, folder: str | Path, tokenizer: Tokenizer, fingerprint: str) -> None:
+    def __init__(self, folder: str | Path, tokenizer: BaseTokenizer, fingerprint: str) -> None:
         self.folder = Path(folder)
         self.tokenizer = tokenizer
         self.fingerprint = fingerprint
@@ -141,7 +141,9 @@ class Builder:
         (self.folder / "store.json").write_text(json.dumps(about), encoding="utf-8")
 
 
-def build(documents: Iterable[Document], tokenizer: Tokenizer, folder: str | Path, fingerprint: str) -> Store:
+def build(
+    documents: Iterable[Document], tokenizer: BaseTokenizer, folder: str | Path, fingerprint: str
+) -> Store:
     """Encode documents into a store in `folder`, whole or not at all, and open it; see `Builder`."""
     with new_folder(Path(folder)) as making, Builder(making, tokenizer, fingerprint) as builder:
         for document in documents:
