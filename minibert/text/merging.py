@@ -18,7 +18,7 @@ def merges(
     that a pair becomes, and is called once for each pair, after it was yielded. Of pairs that are equally
     frequent the smaller one, as Python compares tuples, goes first (Sennrich et al. 2016, algorithm 1).
 
-    Only the words that hold the merged pair are counted anew: a merge costs what it changes.
+    Only what stands around a merged pair is counted anew: a merge costs what it changes.
     """
     cuts = [list(word) for word in words]  # each word as it is cut now
     times = list(words.values())
@@ -42,14 +42,19 @@ def merges(
 
         new: defaultdict[tuple[Piece, Piece], set[int]] = defaultdict(set)
         for number in where.pop(pair):
-            before, after = cuts[number], merge(cuts[number], pair, piece)
+            cut = cuts[number]
+            places = [place for place, each in enumerate(pairwise(cut)) if each == pair]
+            if not places:  # other merges have taken them
+                continue
+            changed = slice(max(0, places[0] - 1), places[-1] + 3)  # from a neighbour to a neighbour
+            before, after = cut[changed], merge(cut[changed], pair, piece)
+            cut[changed] = after
             for each in pairwise(before):
                 counts[each] -= times[number]
             for each in pairwise(after):
                 counts[each] += times[number]
                 if piece in each:
                     new[each].add(number)
-            cuts[number] = after
         where |= new
         for each in new:
             heappush(heap, (-counts[each], each))
