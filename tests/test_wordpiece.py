@@ -218,6 +218,15 @@ def test_words_are_counted_as_they_are_cut(texts: list[str], lowercase: bool) ->
     assert wordpiece.count_words(texts, lowercase) == words
 
 
+def test_parts_are_counted_in_bounded_memory() -> None:
+    texts = ["a b a", "b c", "a d\te"]
+    assert list(wordpiece.count_parts(texts, most=2)) == [
+        *(("a", 2), ("b", 2), ("c", 1)),
+        *(("a", 1), ("d", 1), ("e", 1)),
+    ]
+    assert dict(wordpiece.count_parts(texts)) == {"a": 3, "b": 2, "c": 1, "d": 1, "e": 1}
+
+
 # ---------------------------------------------------------------- training, against the library
 
 

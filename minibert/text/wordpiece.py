@@ -5,7 +5,7 @@ import heapq
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from minibert.text.merging import merges
 
@@ -134,13 +134,25 @@ def encode(text: str, vocab: Mapping[str, int], lowercase: bool = True) -> list[
 
 def count_words(texts: Iterable[str], lowercase: bool = True) -> Counter[str]:
     """Return how often each normalised word occurs, without those of more than MAX_CHARS characters."""
-    words = functools.lru_cache(1 << 16)(basic_split)  # the same few parts come again and again
     counts: Counter[str] = Counter()
-    for text in texts:
-        for part, times in Counter(re.split("[ \t\n\r]+", text)).items():
-            for word in words(part, lowercase):
-                counts[word] += times
+    for part, times in count_parts(texts):
+        for word in basic_split(part, lowercase):
+            counts[word] += times
     return Counter({word: count for word, count in counts.items() if len(word) <= MAX_CHARS})
+
+
+def count_parts(texts: Iterable[str], most: int = 1 << 16) -> Iterator[tuple[str, int]]:
+    """Yield what stands between spaces and how often it occurs, so that it need not be cut each time.
+
+    When there are more than `most` different ones, all are yielded, and counting begins anew.
+    """
+    parts: Counter[str] = Counter()
+    for text in texts:
+        parts.update(re.split("[ \t\n\r]+", text))
+        if len(parts) > most:
+            yield from parts.items()
+            parts.clear()
+    yield from parts.items()
 
 
 def train(texts: Iterable[str], vocab_size: int, lowercase: bool = True) -> dict[str, int]:
