@@ -40,7 +40,9 @@ def test_what_ran_is_listed(done: Path) -> None:
     assert cells(report, "training text")[1] == "238 documents, 61,234 sentences, 2,312,345 tokens"
     assert "Documents held out: 1801-Jefferson-1, 2005-Bush-1." in report
     assert "Note." not in report
-    assert f'minibert fill {done} "the [MASK] of the union"' in report
+    text = "that we may [MASK] the public debt | and # of * it _ at 5 $"
+    assert f"minibert fill {done} '{text}'" in report
+    assert f'print(fill("{text}"))' in report
 
 
 def test_right_guesses_are_marked_with_a_word_and_counted(done: Path) -> None:

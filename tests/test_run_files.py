@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_folders import metrics_rows, run_record, whole_run, write_run
+from run_folders import evaluation_record, metrics_rows, run_record, whole_run, write_run
 
 from minibert.report import write_model_card, write_report
 from minibert.report.run_files import read_run
@@ -35,6 +35,12 @@ def test_after_a_resume_the_later_line_of_a_step_counts(tmp_path: Path) -> None:
     assert [row["step"] for row in files.train] == list(range(20, 1001, 20))
     assert [row["word_loss"] == 1.0 for row in files.train] == [False] * 24 + [True] * 26
     assert [(row["step"], row["word_loss"]) for row in files.held_out] == [(500, 1.0), (1000, 1.0)]
+
+
+def test_the_text_to_fill_is_from_the_run_where_it_has_one(tmp_path: Path) -> None:
+    for blanks, text in (([], "The [MASK] of the union"), ([{"text": "从[MASK]开始"}], "从[MASK]开始")):
+        folder = write_run(tmp_path / "run", run_record(), metrics_rows(), evaluation_record(blanks=blanks))
+        assert read_run(folder).text_to_fill == text
 
 
 def test_a_broken_evaluation_is_said(tmp_path: Path) -> None:

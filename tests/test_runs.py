@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from run_folders import whole_run
 
 from minibert.cli.command_line import main, parse
-from minibert.cli.runs import Fill, Pretrain, text_to_fill
+from minibert.cli.runs import Fill, Pretrain
 from minibert.config import PretrainConfig
 
 
@@ -75,13 +76,14 @@ def test_a_corpus_file_with_the_name_of_a_preset_stays_a_file(
 
 
 def test_the_recipe_gets_the_preset_the_settings_and_the_command_line(
-    recipe: Callable[..., None], capsys: pytest.CaptureFixture[str]
+    recipe: Callable[..., None], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     got: list[Any] = []
+    run = whole_run(tmp_path / "run")
 
     def pretrain(preset: str, config: PretrainConfig, command: str = "") -> Path:
         got.extend([preset, config, command])
-        return Path("runs/mine")
+        return run
 
     recipe("minibert.recipes.pretrain", "pretrain", pretrain)
     assert main(["pretrain", "--corpus", "my file.txt", "bert-mini", "--steps", "3"]) == 0
@@ -89,7 +91,9 @@ def test_the_recipe_gets_the_preset_the_settings_and_the_command_line(
     assert got[1] == PretrainConfig(corpus=("my file.txt",), steps=3)
     assert type(got[1]) is PretrainConfig
     assert got[2] == "minibert pretrain --corpus 'my file.txt' bert-mini --steps 3"
-    assert "runs/mine" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"The run is in {run}. Next:\n" in out
+    assert f"  minibert fill {run} 'that we may [MASK] the public debt" in out
 
 
 def test_fill_prints_a_table_of_pieces_and_bars_for_each_mask(
@@ -134,11 +138,3 @@ def test_report_says_where_the_report_and_the_card_are(
     monkeypatch.setitem(sys.modules, "minibert.report", stand_in)
     assert main(["report", "runs/x"]) == 0
     assert capsys.readouterr().out == "report: runs/x/report.md\nmodel card: runs/x/README.md\n"
-
-
-def test_the_text_to_fill_next_is_from_the_run_itself(tmp_path: Path) -> None:
-    assert text_to_fill(tmp_path) == "The [MASK] of the union"
-    (tmp_path / "evaluation.json").write_text('{"blanks": []}')
-    assert text_to_fill(tmp_path) == "The [MASK] of the union"
-    (tmp_path / "evaluation.json").write_text('{"blanks": [{"text": "Wo ist [MASK]?"}]}')
-    assert text_to_fill(tmp_path) == "Wo ist [MASK]?"

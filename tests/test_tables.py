@@ -70,7 +70,7 @@ def test_a_list_of_words_is_joined_and_nothing_is_empty(tmp_path: Path) -> None:
         ("text,label\none,1,2\n", r"row 1 \(line 2\), has 3 cells"),
         ("text,label\none,1\n,\n,,\n", r"row 3 \(line 4\), has 3 cells"),
         ("text,label,text\none,1,2\n", "has two columns named 'text'. Its columns: 'text', 'label', 'text'"),
-        ("review,label\none,1\n", "row 1, has no column 'text'. Its columns: 'review', 'label'. Name the one"),
+        ("review,label\none,1\n", "no column 'text'. Its columns: 'review', 'label'. Name the one"),
         ('text,label\n"one"two,1\n', r"line 2: ',' expected after '\"'"),
         ('text,label\none,1\n"two,2\n', "unexpected end of data"),
     ],

@@ -1,6 +1,5 @@
 """`minibert pretrain`, `minibert fill` and `minibert report`: from text to a run, and what a run tells."""
 
-import json
 import shlex
 import textwrap
 from dataclasses import dataclass, fields
@@ -40,10 +39,13 @@ class Pretrain(PretrainConfig):
 
     def __call__(self) -> None:
         from minibert.recipes.pretrain import pretrain
+        from minibert.report.run_files import read_run
 
         settings = {field.name: getattr(self, field.name) for field in fields(PretrainConfig)}
         run = pretrain(self.preset, PretrainConfig(**settings), command=self.line)
-        print(f"\nThe run is in {run}. Next:\n  minibert fill {run} {shlex.quote(text_to_fill(run))}")
+        print(
+            f"\nThe run is in {run}. Next:\n  minibert fill {run} {shlex.quote(read_run(run).text_to_fill)}"
+        )
         print(f"  minibert report {run}")
 
 
@@ -97,14 +99,6 @@ class Report:
 
         print(f"report: {write_report(self.run, self.beside)}")
         print(f"model card: {write_model_card(self.run)}")
-
-
-def text_to_fill(run: Path) -> str:
-    """Return a text with a blank: from the run's own held-out text, where it was evaluated on any."""
-    try:
-        return json.loads((run / "evaluation.json").read_text(encoding="utf-8"))["blanks"][0]["text"]
-    except (OSError, LookupError):
-        return "The [MASK] of the union"
 
 
 def preset_first(words: list[str]) -> list[str]:

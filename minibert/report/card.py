@@ -28,7 +28,7 @@ def write_model_card(run: str | Path) -> Path:
         "## Intended use and limits",
         *_limits(files),
         "## How to use it",
-        usage("."),
+        usage(".", files.text_to_fill),
         'Here `"."` is the folder that holds this file.',
     ]
     path = files.folder / "README.md"

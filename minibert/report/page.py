@@ -95,13 +95,13 @@ def settings(files: RunFiles) -> list[list[str]]:
     ]
 
 
-def usage(folder: str) -> str:
-    """Return the lines that open the folder with `transformers`."""
+def usage(folder: str, text: str) -> str:
+    """Return the lines that open the folder with `transformers` and fill the blank of a text."""
     return f"""```python
 from transformers import AutoTokenizer, BertForPreTraining, pipeline
 
 fill = pipeline("fill-mask", model={json.dumps(folder)})
-print(fill("the {BLANK} of the united states"))
+print(fill({json.dumps(text, ensure_ascii=False)}))
 
 model = BertForPreTraining.from_pretrained({json.dumps(folder)})
 tokenizer = AutoTokenizer.from_pretrained({json.dumps(folder)})
@@ -251,7 +251,7 @@ def _how_to_go_on(files: RunFiles) -> list[str]:
     return [
         *parts,
         "Fill a blank:",
-        f'    minibert fill {shlex.quote(folder)} "the {BLANK} of the union"',
+        f"    minibert fill {shlex.quote(folder)} {shlex.quote(files.text_to_fill)}",
         "Open the folder with `transformers`:",
-        usage(folder),
+        usage(folder, files.text_to_fill),
     ]

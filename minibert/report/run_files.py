@@ -56,6 +56,12 @@ class RunFiles:
         return {name: values or {} for name, values in (self.evaluation.get("baselines") or {}).items()}
 
     @property
+    def text_to_fill(self) -> str:
+        """A text with a blank: from the run's own held-out text, where it was evaluated on any."""
+        blanks = self.evaluation.get("blanks") or []
+        return blanks[0]["text"] if blanks else "The [MASK] of the union"
+
+    @property
     def cards(self) -> list[Record]:
         """What the run recorded of its data cards; plain files have none."""
         return [card for card in self.get("data", "cards") or [] if isinstance(card, dict)]
