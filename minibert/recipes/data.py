@@ -127,11 +127,8 @@ class Reader:
 
 
 def learn_tokenizer(reader: Reader, vocab_size: int) -> BaseTokenizer:
-    """Learn a vocabulary from what is trained on, or take the one that was learned from it before.
-
-    The trainer of `tokenizers` breaks ties at random; with the cache, runs on one text share one vocabulary.
-    """
-    key = hashlib.sha256(f"wordpiece {vocab_size} lower {reader.fingerprint}".encode()).hexdigest()
+    """Learn a vocabulary from what is trained on, or take the one that was learned from it before."""
+    key = hashlib.sha256(f"wordpiece by hand {vocab_size} {reader.fingerprint}".encode()).hexdigest()
     folder = sources.cache_folder() / "tokenizers" / key
     if not folder.exists():
         logger.info("learning a vocabulary of %d pieces", vocab_size)

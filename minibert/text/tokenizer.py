@@ -3,17 +3,18 @@
 import functools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import tokenizers
-from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
+from minibert.text import wordpiece
 from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.byte_tokenizer import ByteTokenizer
 from minibert.text.tokenizer_files import expect, read_json, read_lines, write_files
-from minibert.text.wordpiece import CHINESE_BLOCKS, MAX_CHARS, SPECIALS, is_punctuation
+from minibert.text.wordpiece import CHINESE_BLOCKS, MAX_CHARS, SPECIALS
 
 _CHINESE = "".join(f"{chr(first)}-{chr(last)}" for first, last in CHINESE_BLOCKS)
 _WIDE_SIGNS = "\u3001-\u3011\u3014-\u301b\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
@@ -108,26 +109,10 @@ class Tokenizer(BaseTokenizer):
     def train(cls, texts: Iterable[str], vocab_size: int, lowercase: bool = True) -> "Tokenizer":
         """Learn a vocabulary of at most `vocab_size` pieces (V) from texts.
 
-        Pairs of pieces that stand together most often are merged, again and again. The trainer of
-        `tokenizers` breaks ties at random: two trainings on the same texts differ in their rarest
-        pieces, so train once and keep the result, or use `text.wordpiece.train`.
-
+        It is that of `text.wordpiece.train`: the same texts always give the same one.
         Raises ValueError when the texts hold no word, or `vocab_size` leaves no room for letters.
         """
-        if vocab_size < len(SPECIALS) + 2:
-            raise ValueError(f"vocab_size must be at least {len(SPECIALS) + 2}, got {vocab_size}")
-        backend = _backend({piece: id for id, piece in enumerate(SPECIALS)}, lowercase)
-        trainer = trainers.WordPieceTrainer(
-            vocab_size=vocab_size,
-            special_tokens=list(SPECIALS),
-            limit_alphabet=(vocab_size - len(SPECIALS)) // 2,  # each letter may need a "##" twin
-            show_progress=False,
-        )
-        backend.train_from_iterator(without_long_words(texts, backend.normalizer), trainer)
-        vocab = backend.get_vocab(with_added_tokens=True)
-        if len(vocab) == len(SPECIALS):
-            raise ValueError("no vocabulary can be learned: the texts hold no word")
-        return cls(vocab, lowercase)
+        return cls(wordpiece.train(texts, vocab_size, lowercase), lowercase)
 
 
 def load_tokenizer(folder: str | Path) -> BaseTokenizer:
@@ -156,24 +141,6 @@ def _backend(vocab: Mapping[str, int], lowercase: bool) -> tokenizers.Tokenizer:
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     backend.decoder = decoders.WordPiece()
     return backend
-
-
-@functools.cache
-def _long_word() -> re.Pattern[str]:
-    """Return a pattern of words of more than MAX_CHARS characters, in normalised text."""
-    signs = "".join(re.escape(char) for char in map(chr, range(0x110000)) if is_punctuation(char))
-    return re.compile(f"[^\\s{signs}]{{{MAX_CHARS + 1},}}")
-
-
-_LONG_PART = re.compile(f"[^ \\t\\r\\n]{{{MAX_CHARS + 1}}}")
-
-
-def without_long_words(texts: Iterable[str], normalizer: normalizers.Normalizer) -> Iterator[str]:
-    """Yield texts without words of more than MAX_CHARS characters: a very long one takes all the memory."""
-    for text in texts:
-        if _LONG_PART.search(text):
-            text = _long_word().sub(" ", normalizer.normalize_str(text))
-        yield text
 
 
 # ---------------------------------------------------------------- reading files
