@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from minibert import sources
-from minibert.config import BertConfig, suggest
+from minibert.config import BertConfig
 from minibert.files import replace_file
 from minibert.model.bert import Bert, BertForPretraining
 from minibert.text.base_tokenizer import BaseTokenizer
@@ -117,7 +117,7 @@ def from_pretrained(model: str | Path) -> tuple[BertForPretraining, BaseTokenize
 
     Raises ValueError when the folder, its configuration, its weights or its tokenizer do not fit together.
     """
-    folder = find_folder(model)
+    folder = sources.model_folder(model)
     opened, tokenizer, fresh = open_folder(folder)
     for head in fresh:
         log.warning("%s has no weights for %s: they start fresh", folder, head)
@@ -126,26 +126,8 @@ def from_pretrained(model: str | Path) -> tuple[BertForPretraining, BaseTokenize
 
 def encoder_from_pretrained(model: str | Path) -> tuple[Bert, BaseTokenizer | None]:
     """Open only what maps tokens to hidden states: like `from_pretrained`, but no head is missed."""
-    opened, tokenizer, _ = open_folder(find_folder(model))
+    opened, tokenizer, _ = open_folder(sources.model_folder(model))
     return opened.bert, tokenizer
-
-
-def find_folder(model: str | Path) -> Path:
-    """Return the folder of a model, given as a path or as the name of a data card.
-
-    A card's files are brought here if need be. Raises ValueError when there is no such card and no folder.
-    """
-    known = sources.cards()
-    if isinstance(model, str) and model in known:
-        return sources.folder(model)
-    folder = Path(model).expanduser()
-    if not folder.is_dir():
-        raise ValueError(
-            f"{str(model)!r} is neither a folder nor a data card.{suggest(str(model), list(known))} If that "
-            "is a name on the Hugging Face hub: `hf download NAME --local-dir FOLDER` (pip install "
-            "huggingface_hub) brings it, where there is an internet; then give FOLDER"
-        )
-    return folder
 
 
 def open_folder(folder: Path) -> tuple[BertForPretraining, BaseTokenizer | None, list[str]]:

@@ -29,6 +29,7 @@ from minibert.hub import (
     to_hugging_face,
 )
 from minibert.model.bert import BertForPretraining
+from minibert.sources import corpora
 from minibert.text.byte_tokenizer import ByteTokenizer
 from minibert.text.tokenizer import Tokenizer
 from minibert.text.wordpiece import SPECIALS
@@ -270,7 +271,7 @@ def test_weights_in_half_precision_are_read_as_float32(theirs, tmp_path) -> None
 
 def test_the_name_of_a_data_card_is_its_folder_and_a_path_never_is(model, tmp_path, monkeypatch) -> None:
     save_pretrained(model, None, tmp_path / "files")
-    monkeypatch.setattr(sources, "folder", lambda name: tmp_path / "files" if name == "minilm" else None)
+    monkeypatch.setattr(corpora, "folder", lambda name: tmp_path / "files" if name == "minilm" else None)
     loaded, _ = from_pretrained("minilm")
     assert torch.equal(loaded.pairs.weight, model.pairs.weight)
 

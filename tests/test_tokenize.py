@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from samples import DOCUMENTS
 
-from minibert import sources
 from minibert.recipes.tokenize import tokenize
+from minibert.sources import corpora
 from minibert.text.byte_tokenizer import ByteTokenizer
 from minibert.text.tokenizer import Tokenizer
 
@@ -40,7 +40,7 @@ def test_a_card_with_weights_gives_the_tokens_of_its_folder(
     tokenizer = Tokenizer.train(TEXTS, 300)
     tokenizer.save(tmp_path)
     asked: list[str] = []
-    monkeypatch.setattr(sources, "folder", lambda name: asked.append(name) or tmp_path)
+    monkeypatch.setattr(corpora, "folder", lambda name: asked.append(name) or tmp_path)
     assert tokenize("minilm", "The bees") == ("The bees", tokenizer.tokens("The bees"))
     assert asked == ["minilm"]
 

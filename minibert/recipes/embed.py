@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from minibert.config import require
-from minibert.hub import encoder_from_pretrained, find_folder
+from minibert.hub import encoder_from_pretrained
 from minibert.model.bert import Bert
 from minibert.recipes.pooling import VectorRecipe, mean_pool, read_recipe
+from minibert.sources import model_folder
 from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.reading import read_lines
 from minibert.train.loop import choose_device
@@ -85,7 +86,7 @@ class SentenceEncoder:
 
         Raises ValueError when it is no BERT, has no tokenizer, or makes vectors in a way that is not here.
         """
-        folder = find_folder(model)
+        folder = model_folder(model)
         bert, tokenizer = encoder_from_pretrained(folder)
         if tokenizer is None:
             raise ValueError(

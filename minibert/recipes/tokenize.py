@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from minibert import sources
-from minibert.config import suggest
+from minibert.sources import model_folder
 from minibert.text.base_tokenizer import Token
 from minibert.text.reading import read_blocks
 from minibert.text.tokenizer import load_tokenizer
@@ -17,12 +16,6 @@ def tokenize(model: str, text: str | Path, specials: bool = False) -> tuple[str,
 
     Raises ValueError when there is no such model or tokenizer, or the file is not UTF-8 text.
     """
-    known = sources.cards()
-    if model not in known and not Path(model).is_dir():
-        raise ValueError(
-            f"{model!r} is neither a folder nor a data card.{suggest(model, list(known))} Give a run, the "
-            "folder of a tokenizer, or a card with weights like minilm"
-        )
-    folder = sources.folder(model) if model in known else Path(model)
+    tokenizer = load_tokenizer(model_folder(model))
     text = "".join(read_blocks(text)) if isinstance(text, Path) else text
-    return text, load_tokenizer(folder).tokens(text, specials)
+    return text, tokenizer.tokens(text, specials)

@@ -2,7 +2,7 @@
 
 from minibert.sources.cache import cache_folder
 from minibert.sources.catalogue import Card, CardPart, card, card_folder, cards
-from minibert.sources.corpora import Corpus, folder, get, resolve, where
+from minibert.sources.corpora import Corpus, folder, get, model_folder, resolve, where
 from minibert.sources.digests import digest
 from minibert.sources.installed import installed_files
 
@@ -18,6 +18,7 @@ __all__ = [
     "folder",
     "get",
     "installed_files",
+    "model_folder",
     "resolve",
     "where",
 ]

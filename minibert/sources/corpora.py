@@ -76,6 +76,24 @@ def folder(name: str) -> Path:
     return min(folders, key=lambda folder: len(folder.parts))
 
 
+def model_folder(model: str | Path) -> Path:
+    """Return the folder of a model, given as a path or as the name of a data card.
+
+    A card's files are brought here if need be. Raises ValueError when there is no such card and no folder.
+    """
+    known = cards()
+    if isinstance(model, str) and model in known:
+        return folder(model)
+    path = Path(model).expanduser()
+    if not path.is_dir():
+        raise ValueError(
+            f"{str(model)!r} is neither a folder nor a data card.{suggest(str(model), list(known))} If that "
+            "is a name on the Hugging Face hub: `hf download NAME --local-dir FOLDER` (pip install "
+            "huggingface_hub) brings it, where there is an internet; then give FOLDER"
+        )
+    return path
+
+
 def where(wanted: Card) -> str:
     """Tell where a card's files are: "installed", "in the cache, 1.2 MB", "begun, 0.3 MB" or "not here".
 
