@@ -11,11 +11,12 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from minibert.sources import Card, CardPart, digest
+from minibert.sources import Card, CardPart, catalogue, digest
 
 TEXTS = {
     "storybook/texts/one.txt": b"The first text.\n" * 4000,
@@ -201,3 +202,16 @@ def serve(folder: Path) -> Iterator[Index]:
         finally:
             index.shutdown()
             thread.join()
+
+
+@contextmanager
+def index_of_stories(folder: Path, monkeypatch: pytest.MonkeyPatch, *names: str) -> Iterator[Index]:
+    """Serve storybook-1.0.tar.gz, whose build springs the trap, as the only index, for cards of these names."""
+    (folder / "archives").mkdir()
+    card = card_of(sdist(folder / "archives"))
+    for name in names:
+        write_card(folder / "cards", replace(card, name=name))
+    monkeypatch.setattr(catalogue, "card_folder", lambda: folder / "cards")
+    with serve(folder / "archives") as index:
+        only_index(monkeypatch, index.url)
+        yield index

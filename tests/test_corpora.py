@@ -11,11 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from indexes import TEXTS, Index, card_of, install, only_index, sdist, serve, write_card
+from indexes import TEXTS, Index, card_of, index_of_stories, install, only_index, sdist, write_card
 
 from minibert import sources
 from minibert.config import Part
-from minibert.sources import cache, catalogue, corpora
+from minibert.sources import cache, corpora
 from minibert.sources.catalogue import CardPart
 
 
@@ -30,12 +30,7 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     """An index with storybook-1.0.tar.gz, known to pip, and the card `stories` for it."""
-    (tmp_path / "archives").mkdir()
-    card = card_of(sdist(tmp_path / "archives"))
-    write_card(tmp_path / "cards", card)
-    monkeypatch.setattr(catalogue, "card_folder", lambda: tmp_path / "cards")
-    with serve(tmp_path / "archives") as index:
-        only_index(monkeypatch, index.url)
+    with index_of_stories(tmp_path, monkeypatch, "stories") as index:
         yield index
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from indexes import TEXTS, Index, card_of, only_index, sdist, serve, write_card
+from indexes import TEXTS, Index, index_of_stories, only_index
 
 from minibert import sources
 from minibert.cli.command_line import main
 from minibert.cli.data_sets import describe
-from minibert.sources import CardPart, catalogue
+from minibert.sources import CardPart
 
 
 @pytest.fixture(autouse=True)
@@ -26,13 +26,7 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     """An index with an archive whose build springs a trap, and the cards `stories` and `tales` for it."""
-    (tmp_path / "archives").mkdir()
-    card = card_of(sdist(tmp_path / "archives"))
-    write_card(tmp_path / "cards", card)
-    write_card(tmp_path / "cards", replace(card, name="tales"))
-    monkeypatch.setattr(catalogue, "card_folder", lambda: tmp_path / "cards")
-    with serve(tmp_path / "archives") as index:
-        only_index(monkeypatch, index.url)
+    with index_of_stories(tmp_path, monkeypatch, "stories", "tales") as index:
         yield index
 
 

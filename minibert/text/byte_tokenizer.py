@@ -14,7 +14,7 @@ from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 from minibert.text import bpe
 from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.bpe import ALPHABET, MAX_CHARS, Pair
-from minibert.text.tokenizer_files import expect, read_json, read_lines, write_files
+from minibert.text.tokenizer_files import expect, load_first, read_json, read_lines, write_files
 
 END = "<|endoftext|>"
 """GPT-2's one special token, which stands between documents."""
@@ -106,18 +106,7 @@ class ByteTokenizer(BaseTokenizer):
         Raises ValueError, naming the file, when there is none, it is cut short or altered, or it is not a
         byte-pair encoding of GPT-2's kind.
         """
-        folder = Path(folder)
-        whole, pairs = folder / "tokenizer.json", folder / "merges.txt"
-        if whole.is_file():
-            path, read = whole, _from_json
-        elif pairs.is_file():
-            path, read = pairs, _from_merges
-        else:
-            raise ValueError(f"no tokenizer in {folder}: expected tokenizer.json or merges.txt there")
-        try:
-            return cls(*read(path))
-        except ValueError as error:
-            raise ValueError(f"{path} cannot be used: {error}. Copy it again from its source") from error
+        return load_first(cls, folder, {"tokenizer.json": _from_json, "merges.txt": _from_merges})
 
     @classmethod
     def train(

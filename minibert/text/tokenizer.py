@@ -13,7 +13,7 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 from minibert.text import wordpiece
 from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.byte_tokenizer import ByteTokenizer
-from minibert.text.tokenizer_files import expect, read_json, read_lines, write_files
+from minibert.text.tokenizer_files import expect, load_first, read_json, read_lines, write_files
 from minibert.text.wordpiece import CHINESE_BLOCKS, MAX_CHARS, SPECIALS
 
 _CHINESE = "".join(f"{chr(first)}-{chr(last)}" for first, last in CHINESE_BLOCKS)
@@ -92,18 +92,7 @@ class Tokenizer(BaseTokenizer):
         Raises ValueError, naming the file, when there is none, it is cut short or altered, or it is
         not a WordPiece tokenizer of BERT's kind.
         """
-        folder = Path(folder)
-        whole, words = folder / "tokenizer.json", folder / "vocab.txt"
-        if whole.is_file():
-            path, read = whole, _from_json
-        elif words.is_file():
-            path, read = words, _from_vocab
-        else:
-            raise ValueError(f"no tokenizer in {folder}: expected tokenizer.json or vocab.txt there")
-        try:
-            return cls(*read(path))
-        except ValueError as error:
-            raise ValueError(f"{path} cannot be used: {error}. Copy it again from its source") from error
+        return load_first(cls, folder, {"tokenizer.json": _from_json, "vocab.txt": _from_vocab})
 
     @classmethod
     def train(cls, texts: Iterable[str], vocab_size: int, lowercase: bool = True) -> "Tokenizer":

@@ -1,9 +1,11 @@
 """Reading and writing the files of a tokenizer, and what to say of files that cannot be used."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+Made = TypeVar("Made")
 
 
 def read_json(path: Path) -> Any:
@@ -23,6 +25,23 @@ def read_lines(path: Path) -> list[str]:
         return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path.name} is not UTF-8 text (byte {error.start})") from error
+
+
+def load_first(
+    make: Callable[..., Made], folder: str | Path, readers: Mapping[str, Callable[[Path], tuple[Any, ...]]]
+) -> Made:
+    """Return `make(*reader(file))` for the first of several files of a folder that is there.
+
+    Raises ValueError, naming the file, when there is none or it cannot be used.
+    """
+    files = [Path(folder) / name for name in readers]
+    file = next((file for file in files if file.is_file()), None)
+    if file is None:
+        raise ValueError(f"no tokenizer in {folder}: expected {' or '.join(readers)} there")
+    try:
+        return make(*readers[file.name](file))
+    except ValueError as error:
+        raise ValueError(f"{file} cannot be used: {error}. Copy it again from its source") from error
 
 
 def expect(found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
