@@ -206,7 +206,7 @@ def serve(folder: Path) -> Iterator[Index]:
 
 @contextmanager
 def index_of_stories(folder: Path, monkeypatch: pytest.MonkeyPatch, *names: str) -> Iterator[Index]:
-    """Serve storybook-1.0.tar.gz, whose build springs the trap, as the only index, for cards of these names."""
+    """Serve storybook-1.0.tar.gz, whose build springs the trap, as the only index, and cards so named."""
     (folder / "archives").mkdir()
     card = card_of(sdist(folder / "archives"))
     for name in names:
