@@ -13,6 +13,7 @@ from small_runs import corpus_file, documents
 
 from minibert import sources
 from minibert.config import Part
+from minibert.recipes import data
 from minibert.recipes.data import Reader, build_stores, learn_tokenizer, prepare
 from minibert.text.tokenizer import Tokenizer
 
@@ -63,9 +64,9 @@ def test_named_documents_are_held_out(tmp_path):
 
 
 def test_a_share_is_held_out_by_name_whatever_else_is_in_the_corpus(tmp_path):
-    train, held_out = divided(Reader([lines(tmp_path, 400, held_out_share=0.1)]))
-    assert 20 <= len(held_out) <= 60
-    fewer = divided(Reader([lines(tmp_path, 200, held_out_share=0.1)]))
+    train, held_out = divided(Reader([lines(tmp_path, 400, held_out_share=0.3)]))
+    assert 90 <= len(held_out) <= 150
+    fewer = divided(Reader([lines(tmp_path, 200, held_out_share=0.3)]))
     assert set(fewer[1]) <= set(held_out) and set(fewer[0]) <= set(train)
 
 
@@ -88,10 +89,10 @@ def test_holding_everything_out_is_refused(tmp_path):
         divided(Reader([lines(tmp_path, 2, held_out=("lines.txt:1", "lines.txt:2"))]))
 
 
-@pytest.mark.parametrize("data", [b"", b"\n\n \n\t\n", b"\xef\xbb\xbf\r\n\r\n"])
-def test_a_corpus_without_words_is_refused(tmp_path, data):
+@pytest.mark.parametrize("content", [b"", b"\n\n \n\t\n", b"\xef\xbb\xbf\r\n\r\n"])
+def test_a_corpus_without_words_is_refused(tmp_path, content):
     path = tmp_path / "empty.txt"
-    path.write_bytes(data)
+    path.write_bytes(content)
     with pytest.raises(ValueError, match=r"the corpus is empty: no text in .*empty\.txt"):
         prepare([str(path)], 120)
 
@@ -140,6 +141,19 @@ def test_a_fingerprint_changes_with_any_document_held_out_or_not(tmp_path):
                 assert prepare([str(path)], 120, text.tokenizer).fingerprint != text.fingerprint
     path.write_text(before)
     assert prepare([str(path)], 120).fingerprint == text.fingerprint
+
+
+def test_another_tokenizer_has_stores_of_its_own(tmp_path):
+    told = reader(corpus_file(tmp_path))
+    one, other = (build_stores(told, learn_tokenizer(told, size)) for size in (120, 90))
+    assert one != other and one.is_dir() and other.is_dir()
+
+
+def test_a_fingerprint_changes_with_the_format_of_stores(tmp_path, monkeypatch):
+    told = reader(corpus_file(tmp_path))
+    before = told.fingerprint
+    monkeypatch.setattr(data, "FORMAT", data.FORMAT + 1)
+    assert told.fingerprint != before
 
 
 def test_a_fingerprint_changes_with_the_way_of_reading(tmp_path):

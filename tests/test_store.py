@@ -83,9 +83,28 @@ def test_memory_holds_two_chunks_at_most(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(built.names) == 30
 
 
+def test_a_chunk_is_encoded_when_it_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "CHUNK", 100)
+    sizes = []
+
+    class Counting(Tokenizer):
+        def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+            sizes.append(sum(map(len, texts)))
+            return super().encode_batch(texts)
+
+    counting = Counting({piece: id for id, piece in enumerate(SPECIALS)})
+    store.build(
+        (Document(f"{number}", "ten signs!") for number in range(25)), counting, tmp_path / "s", "key"
+    )
+    assert sizes == [100, 100, 50]
+
+
 def test_ids_are_two_bytes_until_they_do_not_fit(tmp_path: Path, tokenizer: Tokenizer) -> None:
     assert store.build(DOCUMENTS, tokenizer, tmp_path / "small", "key").ids.dtype == np.uint16
-    pieces = [*SPECIALS, *(f"x{number}" for number in range(1 << 16)), "last"]
+    pieces = [*SPECIALS, *(f"x{number}" for number in range((1 << 16) - len(SPECIALS)))]
+    full = Tokenizer({piece: id for id, piece in enumerate(pieces)})
+    assert store.build([Document("one", "x3")], full, tmp_path / "full", "key").ids.dtype == np.uint16
+    pieces.append("last")
     large = Tokenizer({piece: id for id, piece in enumerate(pieces)})
     built = store.build([Document("one", "last x3")], large, tmp_path / "large", "key")
     assert built.ids.dtype == np.uint32
