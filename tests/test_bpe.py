@@ -9,7 +9,7 @@ import pytest
 import tokenizers
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from samples import CHINESE, DOCUMENTS
+from samples import CHINESE, DOCUMENTS, chinese_texts
 from tokenizers import models, pre_tokenizers, trainers
 from unicode_differences import LISTED, OTHER_TABLES, agreeing, differing
 
@@ -189,6 +189,19 @@ def test_the_list_of_differing_characters_is_true() -> None:
     others = "".join(f"a{char}1" for char in ALPHABET)
     assert bpe.split(others) == library_split(others)
     assert len(letters) + len(numbers) + len(ALPHABET) == sys.maxunicode + 1 - 0x800
+
+
+@pytest.mark.slow
+def test_real_chinese_gives_the_merges_and_ids_of_the_library() -> None:
+    texts = chinese_texts()[::8]
+    merges = bpe.train(texts, 3000)
+    assert merges == library_merges(texts, 3000)
+
+    vocab = bpe.vocabulary(merges)
+    ranks = {pair: rank for rank, pair in enumerate(merges)}
+    backend = library(merges, vocab)
+    for text in texts:
+        assert [vocab[piece] for piece in bpe.tokenise(text, ranks)] == backend.encode(text).ids
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ import torch
 import transformers
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import DOCUMENTS
+from samples import DOCUMENTS, require_here
 from sentence_models import LONGEST, SENTENCES, published_vectors, sentence_model, write_recipe
 
 from minibert import sources
@@ -94,8 +94,7 @@ def test_vectors_of_sotu_are_those_of_the_published_recipe(folder, encoder) -> N
 
 
 def test_minilm_has_the_vectors_that_its_card_publishes() -> None:
-    if sources.where(sources.card("minilm")).startswith(("not here", "begun")):
-        pytest.skip("the weights are not here (minibert data get minilm), and tests download nothing")
+    require_here("minilm")
     minilm = sources.folder("minilm")
     texts = [*TEXTS, DOCUMENTS[0].text * 8]
     encoder = SentenceEncoder.open(minilm, "cpu")

@@ -15,7 +15,7 @@ from hypothesis import given
 from oracles import distance, randomise
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from samples import DOCUMENTS
+from samples import DOCUMENTS, require_here
 from strategies import configs, seeds
 from torch import Tensor
 
@@ -298,8 +298,7 @@ def test_the_encoder_alone_misses_no_head_and_has_the_same_weights(theirs, tmp_p
 
 
 def test_minilm_has_the_hidden_states_of_transformers() -> None:
-    if sources.where(sources.card("minilm")).startswith(("not here", "begun")):
-        pytest.skip("the weights are not here (minibert data get minilm), and tests download nothing")
+    require_here("minilm")
     model, _ = from_pretrained("minilm")
     batch = transformers.AutoTokenizer.from_pretrained(sources.folder("minilm"))(
         DOCUMENTS[0].text.split("."), padding=True, truncation=True, return_tensors="pt"

