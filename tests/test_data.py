@@ -89,6 +89,32 @@ def test_holding_everything_out_is_refused(tmp_path):
         divided(Reader([lines(tmp_path, 2, held_out=("lines.txt:1", "lines.txt:2"))]))
 
 
+def test_a_document_that_repeats_another_is_left_out_so_held_out_text_is_not_trained_on(tmp_path, caplog):
+    path = tmp_path / "lines.txt"
+    path.write_text("".join(f"Number {number % 100}  is here. It waits.\n" for number in range(300)))
+    path.write_text(path.read_text().replace("Number 7  is", "Number 7 is", 1))
+    corpus = sources.Corpus("lines", (Part((path,), "lines"),), "f", held_out_share=0.3)
+    with caplog.at_level("WARNING", "minibert"):
+        pairs = [(document.text, held_out) for document, held_out in Reader([corpus]).documents("reading")]
+    train, held_out = (
+        {" ".join(text.split()) for text, out in pairs if out == side} for side in (False, True)
+    )
+    assert len(pairs) == 100 == len(train) + len(held_out)
+    assert not train & held_out and len(held_out) > 10
+    assert caplog.text.count("lines: 200 documents repeat an earlier one") == 1
+
+
+def test_a_repeated_long_document_is_left_out_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr("minibert.text.corpus.LONGEST", 100)
+    long = "\n".join(f"Line {number} of a long text." for number in range(30))
+    path = tmp_path / "long.jsonl"
+    texts = [long, "A short one.", long, "Another one."]
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    names = [document.name for document, _ in reader(path).documents("reading")]
+    assert names.count("long.jsonl:1") > 1
+    assert set(names) == {"long.jsonl:1", "long.jsonl:2", "long.jsonl:4"}
+
+
 @pytest.mark.parametrize("content", [b"", b"\n\n \n\t\n", b"\xef\xbb\xbf\r\n\r\n"])
 def test_a_corpus_without_words_is_refused(tmp_path, content):
     path = tmp_path / "empty.txt"

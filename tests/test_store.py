@@ -184,5 +184,5 @@ def test_a_store_of_another_format_is_refused(
 ) -> None:
     store.build(DOCUMENTS, tokenizer, tmp_path / "store", "key")
     monkeypatch.setattr(store, "FORMAT", store.FORMAT + 1)
-    with pytest.raises(ValueError, match="not a whole store of format 3: format 2"):
+    with pytest.raises(ValueError, match="not a whole store of format 4: format 3"):
         store.open_store(tmp_path / "store")

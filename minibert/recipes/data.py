@@ -15,6 +15,7 @@ from minibert.config import Part, require
 from minibert.files import new_folder
 from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.corpus import Document, choose_held_out, is_held_out, read_documents
+from minibert.text.reading import warn_once
 from minibert.text.store import FORMAT, Builder, Store, open_store
 from minibert.text.tokenizer import Tokenizer, load_tokenizer
 
@@ -57,6 +58,9 @@ def sizes(store: Store) -> dict[str, int]:
 class Reader:
     """The documents of several corpora, as often as they are asked for, never all of them in memory.
 
+    A document that repeats an earlier one of its corpus is left out: else what is held out could stand in the
+    training text too.
+
     Raises ValueError when a corpus has no text or nothing to train on, or lacks a document that its card
     holds out.
     """
@@ -94,12 +98,11 @@ class Reader:
         rule = self._rule(corpus)
         names_to_meet = set(corpus.held_out)
         count = kept = 0
-        for part in corpus.parts:
-            for document in read_documents(part, bar.update):
-                held_out = rule(part, document.name)
-                names_to_meet.discard(document.name)
-                count, kept = count + 1, kept + (not held_out)
-                yield document, held_out
+        for part, document in self._without_repeats(corpus, bar):
+            held_out = rule(part, document.name)
+            names_to_meet.discard(document.name)
+            count, kept = count + 1, kept + (not held_out)
+            yield document, held_out
 
         files = ", ".join(map(str, corpus.files))
         require(count > 0, f"the corpus is empty: no text in {files}. Give files with words in them")
@@ -108,6 +111,22 @@ class Reader:
             f"documents to hold out are not in {corpus.name}: {', '.join(sorted(names_to_meet))}",
         )
         require(kept > 0, f"all {count} documents of {corpus.name} are held out: nothing is left to train on")
+
+    def _without_repeats(self, corpus: sources.Corpus, bar: tqdm) -> Iterator[tuple[Part, Document]]:
+        """Yield each document that repeats no earlier one, and its part."""
+        seen: set[bytes] = set()
+        repeats, repeated = 0, False
+        for part in corpus.parts:
+            for document in read_documents(part, bar.update):
+                if not document.continues:
+                    mark = _mark(document.text)
+                    repeated = mark in seen
+                    repeats += repeated
+                    seen.add(mark)
+                if not repeated:
+                    yield part, document
+        if repeats:
+            warn_once(f"{corpus.name}: {repeats:,} documents repeat an earlier one and are left out")
 
     def _rule(self, corpus: sources.Corpus) -> Callable[[Part, str], bool]:
         """Return the function that tells from its part and its name whether a document is held out."""
@@ -124,6 +143,11 @@ class Reader:
             names = [document.name for part in corpus.parts for document in read_documents(part)]
             self._chosen[corpus.fingerprint] = choose_held_out(names)
         return self._chosen[corpus.fingerprint]
+
+
+def _mark(text: str) -> bytes:
+    """Return 16 bytes that two texts share when they differ in white space alone."""
+    return hashlib.blake2b("".join(text.split()).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def learn_tokenizer(reader: Reader, vocab_size: int) -> BaseTokenizer:

@@ -19,7 +19,7 @@ from minibert.text.sentences import split_sentences
 
 log = logging.getLogger("minibert")
 
-FORMAT = 2
+FORMAT = 3
 """Goes up whenever the files of a store, the reading of texts or the cutting of sentences change."""
 
 CHUNK = 1 << 20
