@@ -58,6 +58,9 @@ def new_folder(folder: Path) -> Iterator[Path]:
         except OSError:
             if not folder.is_dir():
                 raise
+    except OSError as error:
+        error.filename = error.filename or str(folder)  # a write to a full disk does not say where
+        raise
     finally:
         shutil.rmtree(making, ignore_errors=True)
 

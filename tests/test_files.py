@@ -1,5 +1,6 @@
 """Files and folders that are whole or not there, also when their process is killed."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -51,6 +52,16 @@ def test_a_block_that_raises_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyError), new_folder(tmp_path / "store") as making:
         (making / "half").touch()
         raise KeyError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left") as full, new_folder(tmp_path / "store"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert full.value.filename == str(tmp_path / "store")
+    with pytest.raises(OSError) as other, new_folder(tmp_path / "store"):
+        raise OSError(errno.ENOENT, "No such file", "text.txt")
+    assert other.value.filename == "text.txt"
     assert list(tmp_path.iterdir()) == []
 
 
