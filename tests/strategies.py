@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from minibert.config import BertConfig
+from minibert.learn.sizes import Sizes
 
 seeds = st.integers(0, 2**31 - 1)
 """Seeds: numbers come from a seeded generator, so that a failing example is three integers, not a matrix."""
@@ -17,26 +18,6 @@ def normal(seed: int, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
-class Sizes(NamedTuple):
-    """Sizes of an attention: B sequences, H heads, T queries, S keys, K numbers a head."""
-
-    B: int
-    H: int
-    T: int
-    S: int
-    K: int
-
-    @property
-    def query(self) -> tuple[int, int, int, int]:
-        """(B, H, T, K)."""
-        return self.B, self.H, self.T, self.K
-
-    @property
-    def key(self) -> tuple[int, int, int, int]:
-        """(B, H, S, K)."""
-        return self.B, self.H, self.S, self.K
-
-
 sizes = st.builds(
     Sizes,
     B=st.integers(1, 3),
@@ -45,6 +26,22 @@ sizes = st.builds(
     S=st.integers(1, 6),
     K=st.integers(1, 5),
 )
+
+"""Sizes of an attention."""
+
+check_sizes = st.builds(
+    Sizes,
+    B=st.integers(1, 3),
+    T=st.integers(1, 4),
+    S=st.integers(1, 4),
+    H=st.integers(1, 2),
+    K=st.just(4),
+    F=st.integers(1, 5),
+    V=st.integers(2, 7),
+    N=st.integers(1, 5),
+    L=st.integers(1, 2),
+)
+"""Sizes for the checks of `minibert.learn`: small, for finite differences go through every number."""
 
 
 @st.composite

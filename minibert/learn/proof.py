@@ -1,0 +1,219 @@
+"""What it takes to prove a block: cases to run it on, and the oracles to hold it against.
+
+A module of `minibert.learn.checks` has a list CASES, and functions `check_…` for the cases worked by hand and
+for what must always hold. `checks_of` gives all that a module promises: those functions, and for every case
+shapes and types, finite differences and the twin. The tests run them; the exercises will run the same ones.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from minibert.byhand.gradcheck import gradcheck, has_gradient, pair_up, relative_errors
+from minibert.learn.compare import CheckError, expect, expect_close
+from minibert.learn.sizes import Sizes
+
+
+@dataclass(frozen=True)
+class Case:
+    """A function by hand, arguments to run it on, and the same function by others."""
+
+    name: str
+    """What is special about it: "causal mask"."""
+    forward: Callable[..., Any]
+    """Arguments -> (out, cache); without a backward pass, arguments -> out, an array or a tuple of them."""
+    backward: Callable[[Any, Any], Any] | None
+    """(dout, cache) -> the gradients of the arguments that have one; None where there is no such thing."""
+    draw: Callable[[Sizes, np.random.Generator], tuple[Any, ...]]
+    """Draws the arguments, in float64."""
+    torch: Callable[..., Any] | None = None
+    """The twin in PyTorch: the same arguments, arrays as tensors -> out. Imports torch inside."""
+    transformers: Callable[..., Any] | None = None
+    """The same by `transformers`, which it imports inside; None where they have no such thing."""
+
+    def arguments(self, size: Sizes, seed: int) -> tuple[Any, ...]:
+        """Return the arguments that the seed draws."""
+        return self.draw(size, np.random.default_rng(seed))
+
+
+def finite_differences(case: Case, size: Sizes, seed: int, tolerance: float = 1e-7) -> float:
+    """Return the largest relative error of the gradients; raise GradientError above the tolerance."""
+    assert case.backward is not None
+    return gradcheck(case.forward, case.backward, *case.arguments(size, seed), tolerance=tolerance, seed=seed)
+
+
+def distance(case: Case, twin: Callable[..., Any], size: Sizes, seed: int) -> float:
+    """Return how far a case is from a twin: max |ours - theirs| / max |theirs| of the worst array.
+
+    Outputs and, where there is a backward pass, all gradients under a random upstream gradient. Gradients
+    that are zero on paper are measured as `relative_errors` says.
+    """
+    arguments = case.arguments(size, seed)
+    tensors = tuple(to_torch(argument) for argument in arguments)
+    theirs = twin(*tensors)
+    if case.backward is None:
+        ours = case.forward(*arguments)
+        pairs = zip(as_tuple(ours), as_tuple(theirs), strict=True)
+        return max(far(our, to_numpy(their)) for our, their in pairs)
+
+    import torch
+
+    out, cache = case.forward(*arguments)
+    error = far(out, to_numpy(theirs))
+    dout = np.random.default_rng(seed).normal(size=np.shape(out))
+    named = inspect.signature(case.forward).bind(*arguments).arguments
+    gradients = {name: gradient for name, _, gradient in pair_up(named, case.backward(dout, cache))}
+    slopes = torch.autograd.grad(
+        theirs, list(leaves(tensors)), to_torch(dout).detach(), materialize_grads=True
+    )
+    expected = dict(zip(gradients, map(to_numpy, slopes), strict=True))
+    for name, slope in expected.items():
+        expect(gradients[name].shape == slope.shape, f"the twin's gradient of {name} has shape {slope.shape}")
+    return max(error, *relative_errors(gradients, expected).values())
+
+
+def far(ours: Any, theirs: Any) -> float:
+    """Return max |ours - theirs| / max |theirs|, or max |ours| where theirs are all zero."""
+    expect(np.shape(ours) == np.shape(theirs), f"expected the shape {np.shape(theirs)}, got {np.shape(ours)}")
+    return float(np.abs(ours - theirs).max(initial=0)) / (float(np.abs(theirs).max(initial=0)) or 1.0)
+
+
+def as_tuple(value: Any) -> tuple[Any, ...]:
+    """Return a tuple as it is, and anything else as a tuple of one."""
+    return value if isinstance(value, tuple) else (value,)
+
+
+def to_torch(argument: Any) -> Any:
+    """Return arrays as tensors, those of floating-point numbers as leaves; and all else as it is."""
+    import torch
+
+    if isinstance(argument, dict):
+        return {name: to_torch(value) for name, value in argument.items()}
+    if isinstance(argument, np.ndarray):
+        return torch.tensor(argument, requires_grad=has_gradient(argument))
+    return torch.tensor(argument) if isinstance(argument, np.floating) else argument
+
+
+def to_numpy(tensor: Any) -> Any:
+    """Return a tensor as an array, and all else as it is."""
+    return tensor.detach().numpy() if hasattr(tensor, "detach") else tensor
+
+
+def leaves(tensors: tuple[Any, ...]) -> Iterator[Any]:
+    """Yield the tensors that have a gradient, also those inside dictionaries, in order."""
+    for tensor in tensors:
+        if isinstance(tensor, dict):
+            yield from leaves(tuple(tensor.values()))
+        elif getattr(tensor, "requires_grad", False):
+            yield tensor
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something that must hold, run with sizes and a seed: CheckError or GradientError when it does not."""
+
+    name: str
+    run: Callable[[Sizes, int], object]
+    needs_torch: bool = False
+
+
+def checks_of(module: ModuleType) -> list[Check]:
+    """Return all checks of a module of `minibert.learn.checks`, the plainest first."""
+    cases: list[Case] = module.CASES
+    checks = [
+        Check(f"{case.name}: shapes and types", lambda n, s, c=case: check_types(c, n, s)) for case in cases
+    ]
+    for name, function in vars(module).items():
+        if name.startswith("check_") and function.__module__ == module.__name__:
+            checks.append(Check(name.removeprefix("check_").replace("_", " "), with_sizes(function)))
+    for case in cases:
+        if case.backward is not None:
+            run = lambda n, s, c=case: finite_differences(c, n, s)  # noqa: E731
+            checks.append(Check(f"{case.name}: finite differences", run))
+    for case in cases:
+        if case.torch is not None:
+            checks.append(
+                Check(f"{case.name}: twin", lambda n, s, c=case: check_twin(c, n, s), needs_torch=True)
+            )
+    return checks
+
+
+def with_sizes(function: Callable[..., object]) -> Callable[[Sizes, int], object]:
+    """Return a check that takes sizes and a seed, also where the function needs neither."""
+    wanted = inspect.signature(function).parameters
+    return lambda size, seed: function(**{name: {"size": size, "seed": seed}[name] for name in wanted})
+
+
+def check_twin(case: Case, size: Sizes, seed: int, tolerance: float = 1e-11) -> None:
+    """Hold a case against its twin in PyTorch."""
+    assert case.torch is not None
+    error = distance(case, case.torch, size, seed)
+    expect(
+        error <= tolerance, f"{case.name}: off by {error:.2g} from PyTorch, expected at most {tolerance:.2g}"
+    )
+
+
+def check_types(case: Case, size: Sizes, seed: int) -> None:
+    """Run a case in float32: types and shapes must stay, numbers nearly, and the arguments altogether."""
+    whole = case.arguments(size, seed)
+    single = tuple(as_float32(argument) for argument in whole)
+    before = tuple(copied(argument) for argument in single)
+    if case.backward is None:
+        for got, expected in zip(
+            as_tuple(case.forward(*single)), as_tuple(case.forward(*whole)), strict=True
+        ):
+            expect_float32(got, expected, "the result")
+    else:
+        out, cache = case.forward(*single)
+        exact, exact_cache = case.forward(*whole)
+        expect_float32(out, exact, "out")
+        dout = np.random.default_rng(seed).normal(size=np.shape(out))
+        upstream = np.asarray(dout, dtype=np.float32)
+        named = inspect.signature(case.forward).bind(*single).arguments
+        pairs = list(pair_up(named, case.backward(upstream.copy(), cache)))
+        exact_pairs = pair_up(named, case.backward(dout, exact_cache))
+        largest = max((float(np.abs(g).max(initial=0)) for _, _, g in pairs), default=0.0)
+        for (name, _, gradient), (_, _, expected) in zip(pairs, exact_pairs, strict=True):
+            expect_float32(gradient, expected, f"the gradient of {name}", largest)
+    for argument, kept in zip(single, before, strict=True):
+        expect(same(argument, kept), f"{case.name}: an argument was changed; work on a copy")
+
+
+def expect_float32(got: Any, exact: Any, what: str, least: float = 0.0) -> None:
+    """Raise CheckError unless `got` is float32 and within its rounding of the exact numbers."""
+    if not has_gradient(np.asarray(exact)):
+        expect_close(got, exact, what)
+        return
+    expect(
+        np.asarray(got).dtype == np.float32, f"{what} of float32 is {np.asarray(got).dtype}, expected float32"
+    )
+    scale = max(float(np.abs(exact).max(initial=0)), least)
+    expect_close(np.asarray(got) / (scale or 1), np.asarray(exact) / (scale or 1), f"{what} in float32", 1e-3)
+
+
+def as_float32(argument: Any) -> Any:
+    """Return arrays of floating-point numbers in float32, and all else as it is."""
+    if isinstance(argument, dict):
+        return {name: as_float32(value) for name, value in argument.items()}
+    return argument.astype(np.float32) if has_gradient(argument) else argument
+
+
+def copied(argument: Any) -> Any:
+    """Return a copy of an argument's arrays."""
+    if isinstance(argument, dict):
+        return {name: value.copy() for name, value in argument.items()}
+    return argument.copy() if isinstance(argument, np.ndarray) else argument
+
+
+def same(one: Any, other: Any) -> bool:
+    """Return whether two arguments hold the same numbers, bit for bit."""
+    if isinstance(one, dict):
+        return all(same(one[name], other[name]) for name in one)
+    return np.array_equal(one, other) if isinstance(one, np.ndarray) else True
+
+
+__all__ = ["Case", "Check", "CheckError", "checks_of", "distance", "finite_differences"]
