@@ -17,6 +17,7 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 
 from minibert import __version__
 from minibert.cli.data_sets import DataGet, DataList, DataRemove, DataShow
+from minibert.cli.proofs import Prove
 from minibert.cli.runs import Fill, Pretrain, Report, check_pretrain, preset_first
 from minibert.cli.terminal import UsageError
 from minibert.cli.tokens import Tokenize
@@ -35,6 +36,7 @@ commands:
   similar MODEL FILE    find the lines of FILE that mean the same as --query
   tokenize MODEL TEXT   show the pieces of TEXT, their ids and places
   report RUN            draw a run's curves and write its report
+  prove [BLOCK...]      hold every block by hand against three oracles
   data list             the data sets that minibert knows, and the cache
   data show NAME        what a data set is, where it is from, its licence
   data get NAME...      bring data sets to this machine and verify them
@@ -66,6 +68,7 @@ COMMANDS: dict[str, Any] = {
     "similar": Similar,
     "tokenize": Tokenize,
     "report": Report,
+    "prove": Prove,
     "data": {"list": DataList, "show": DataShow, "get": DataGet, "remove": DataRemove},
 }
 
