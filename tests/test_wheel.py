@@ -64,18 +64,21 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_the_wheel_carries_the_package_the_cards_and_the_types_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    code = {str(path.relative_to(ROOT)) for path in (ROOT / "minibert").rglob("*.py")}
+    package = ROOT / "minibert"
+    code = {str(path.relative_to(ROOT)) for kind in ("*.py", "*.toml") for path in package.rglob(kind)}
     cards = {f"minibert/data/{path.name}" for path in (ROOT / "data").glob("*.toml")}
     assert code | cards | {"minibert/py.typed"} <= set(names)
     assert {name.split("/")[0] for name in names} == {"minibert", f"minibert-{__version__}.dist-info"}
 
 
 @pytest.mark.slow
-def test_the_wheel_lists_its_data_and_pretrains_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
+def test_the_wheel_lists_its_data_proves_and_pretrains_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
     where = run(installed / "python", "-c", "import minibert; print(minibert.__file__)", where=tmp_path)
     assert Path(where.strip()).is_relative_to(installed.parent)
     assert run(installed / "minibert", "--version", where=tmp_path) == f"minibert {__version__}\n"
     assert "sotu" in run(installed / "minibert", "data", "list", where=tmp_path)
+
+    assert "below their bars" in run(installed / "minibert", "prove", "linear", where=tmp_path)
 
     (tmp_path / "tales.txt").write_text(TEXT, encoding="utf-8")
     line = (
