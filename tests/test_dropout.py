@@ -1,0 +1,49 @@
+"""Dropout by hand: what it draws, what torch does with the same draw, and what it refuses."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from by_hand import by_hand
+from hypothesis import given
+from strategies import normal, seeds
+
+from minibert.byhand.dropout import dropout_backward, dropout_forward
+from minibert.learn.checks import dropout as checks
+
+test_by_hand = by_hand(checks)
+
+
+class Replay(np.random.Generator):
+    """A generator that draws below the rate exactly where torch's dropout did."""
+
+    def __init__(self, kept: torch.Tensor) -> None:
+        super().__init__(np.random.PCG64(0))
+        self.kept = kept.numpy()
+
+    def random(self, size, *rest):  # pyright: ignore[reportIncompatibleMethodOverride]
+        assert size == self.kept.shape
+        return np.where(self.kept, 0.99, 0.0)
+
+
+@given(seed=seeds)
+def test_torch_makes_the_same_of_the_same_draw(seed: int) -> None:
+    x, dy = normal(seed, 3, 4, 5).requires_grad_(), normal(seed + 1, 3, 4, 5)
+    torch.manual_seed(seed)
+    expected = F.dropout(x, 0.3)
+    expected.backward(dy)
+    y, cache = dropout_forward(x.detach().numpy(), 0.3, Replay(expected != 0))
+    assert x.grad is not None
+    assert np.abs(y - expected.detach().numpy()).max() < 1e-15
+    assert np.abs(dropout_backward(dy.numpy(), cache) - x.grad.numpy()).max() < 1e-15
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, 1.5, float("nan")])
+def test_a_rate_that_is_no_share_is_refused(rate: float) -> None:
+    with pytest.raises(ValueError, match=r"rate must be in \[0, 1\), got"):
+        dropout_forward(np.ones(3), rate, np.random.default_rng(0))
+
+
+def test_dropout_without_a_generator_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"a rate of 0.1 needs a generator"):
+        dropout_forward(np.ones(3), 0.1)
