@@ -2,11 +2,11 @@
 
 import inspect
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
 
+from minibert.byhand.cause import cause_of_shape, likely_cause
 from minibert.byhand.parameters import Array
 
 STEP = 1e-5
@@ -30,8 +30,7 @@ def gradcheck(
 ) -> float:
     """Return the largest relative error of backward's gradients, over every entry of every argument.
 
-    With a random dout and L = sum(out dout), and a small step e in one entry alone,
-    dL / dentry = (L(entry + e) - L(entry - e)) / 2e + O(e^2).
+    With a random dout and L = sum(out dout), backward(dout) must be the slopes of L in all arguments.
 
     Why not L = sum(out): through a plain sum the true gradients of softmax and layer norm are zero, and a
     backward pass that returns zeros would pass.
@@ -40,33 +39,62 @@ def gradcheck(
         forward: arguments -> (out, cache); the same arguments must give the same numbers.
         backward: (dout, cache) -> the gradients of the arguments that have one, in their order.
         arguments: float64 arrays and dictionaries of them, which have gradients, and whatever else forward
-            takes (ids, masks, settings), which has none.
+            takes (ids, masks, settings), which has none. They are copied, and stay as they are.
         tolerance: largest error allowed: max |backward - differences| / max |differences| in one array.
         seed: draws dout.
 
     Raises:
-        GradientError: which entry is worst, both its values, and the likely cause.
+        GradientError: which entry is worst, both its values, and the likely cause; or the gradients do not
+            fit the arguments.
+        ValueError: an argument has a gradient and is not float64, none has one, or forward gives NaN,
+            infinity, or other numbers when it is called again.
     """
+    arguments = tuple(copied(argument) for argument in arguments)
     out, cache = forward(*arguments)
     dout = np.random.default_rng(seed).normal(size=np.shape(out))
     named = inspect.signature(forward).bind(*arguments).arguments
+    pairs = list(pair_up(named, backward(dout.copy(), cache)))
+    check_conditions(forward, arguments, out, [array for _, array, _ in pairs])
+
     gradients, slopes = {}, {}
-    for name, array, gradient in pair_up(named, backward(dout, cache)):
-        gradients[name], slopes[name] = gradient, np.empty_like(array)
-        for index in np.ndindex(array.shape):
-            kept = array[index]
-            array[index] = kept + STEP
-            above = np.sum(forward(*arguments)[0] * dout)
-            array[index] = kept - STEP
-            below = np.sum(forward(*arguments)[0] * dout)
-            array[index] = kept
-            slopes[name][index] = (above - below) / (2 * STEP)
+    for name, array, gradient in pairs:
+        gradients[name] = gradient
+        slopes[name] = central_differences(lambda: np.sum(forward(*arguments)[0] * dout), array)
 
     errors = relative_errors(gradients, slopes)
     worst = max(errors, key=errors.__getitem__)
-    if not errors[worst] <= tolerance:
-        raise GradientError(explain(worst, gradients[worst], slopes[worst]))
+    if errors[worst] > tolerance:
+        raise GradientError(explain(worst, gradients[worst], slopes))
     return errors[worst]
+
+
+def central_differences(loss: Callable[[], Any], array: Array) -> Array:
+    """Return the slope of loss() in every entry of an array, which is moved in place and put back.
+
+    dL / dentry = (L(entry + e) - L(entry - e)) / 2e + O(e^2), with the step e in one entry alone.
+    """
+    slopes = np.empty_like(array)
+    for index in np.ndindex(array.shape):
+        kept = array[index]
+        array[index] = kept + STEP
+        above = loss()
+        array[index] = kept - STEP
+        below = loss()
+        array[index] = kept
+        slopes[index] = (above - below) / (2 * STEP)
+    return slopes
+
+
+def relative_errors(gradients: dict[str, Array], slopes: dict[str, Array]) -> dict[str, float]:
+    """Return max |gradient - slope| / max |slope| of each array, at least as SMALL says; inf for NaN."""
+    sizes = {name: float(np.abs(slope).max(initial=0)) for name, slope in slopes.items()}
+    least = SMALL * max(sizes.values()) or 1.0
+    errors = {
+        name: float(np.abs(gradients[name] - slope).max(initial=0)) / max(sizes[name], least)
+        for name, slope in slopes.items()
+    }
+    # NaN compares as neither more nor less, and would slip through max() and past the tolerance.
+    return {name: np.inf if np.isnan(error) else error for name, error in errors.items()}
 
 
 def has_gradient(argument: Any) -> bool:
@@ -76,13 +104,39 @@ def has_gradient(argument: Any) -> bool:
     return isinstance(argument, np.ndarray) and np.issubdtype(argument.dtype, np.floating)
 
 
+def copied(argument: Any) -> Any:
+    """Return a copy of an array or of a dictionary's arrays, and all else as it is."""
+    if isinstance(argument, dict):
+        return {name: copied(value) for name, value in argument.items()}
+    return argument.copy() if isinstance(argument, np.ndarray) else argument
+
+
+def check_conditions(
+    forward: Callable[..., tuple[Any, Any]], arguments: tuple[Any, ...], out: Any, arrays: list[Array]
+) -> None:
+    """Raise ValueError where finite differences would say nothing about backward."""
+    types = {str(array.dtype) for array in arrays}
+    if types != {"float64"}:
+        raise ValueError(f"finite differences need float64, got {', '.join(sorted(types))}")
+    if not np.isfinite(out).all():
+        raise ValueError("forward itself gives NaN or infinity")
+    if not np.array_equal(forward(*arguments)[0], out):
+        raise ValueError(
+            "forward gives other numbers when it is called again: does it draw at random, "
+            "or does it or backward change an array in place?"
+        )
+
+
 def pair_up(arguments: dict[str, Any], gradients: Any) -> Iterator[tuple[str, Array, Array]]:
     """Yield the name, the array and the gradient of every array that has one.
 
-    Raises GradientError when gradients are missing, are too many, or have another shape than their array.
+    Raises GradientError when gradients are missing, are too many, or have another shape than their array;
+    ValueError when no argument has a gradient.
     """
     wanted = {name: value for name, value in arguments.items() if has_gradient(value)}
-    given = gradients if isinstance(gradients, tuple) else (gradients,)
+    if not wanted:
+        raise ValueError("nothing to check: no argument is an array of floating-point numbers")
+    given = gradients if isinstance(gradients, tuple | list) else (gradients,)
     if len(given) != len(wanted):
         raise GradientError(
             f"backward must return the gradients of {', '.join(wanted)}, in this order: "
@@ -95,57 +149,32 @@ def pair_up(arguments: dict[str, Any], gradients: Any) -> Iterator[tuple[str, Ar
                 raise GradientError(
                     f"the gradient of {name} must be a dictionary with the keys {sorted(value)}, got {got}"
                 )
-            pairs = [(f"{name}[{key!r}]", value[key], gradient[key]) for key in value]
+            found = [(f"{name}[{key!r}]", value[key], gradient[key]) for key in value]
         else:
-            pairs = [(name, value, gradient)]
-        for label, array, slope in pairs:
-            if np.shape(slope) != array.shape:
-                missing = np.size(slope) > array.size
-                raise GradientError(
-                    f"the gradient of {label} must have its shape {array.shape}, got {np.shape(slope)}. "
-                    f"Likely cause: {'a missing sum over a broadcast axis' if missing else 'a sum too many'}"
-                )
-            yield label, array, np.asarray(slope)
+            found = [(name, value, gradient)]
+        for label, array, slopes in found:
+            check_shape(label, array, slopes)
+            yield label, array, np.asarray(slopes)
 
 
-def relative_errors(gradients: dict[str, Array], slopes: dict[str, Array]) -> dict[str, float]:
-    """Return max |gradient - slope| / max |slope| of each array, at least as SMALL says."""
-    sizes = {name: float(np.abs(slope).max(initial=0)) for name, slope in slopes.items()}
-    least = SMALL * max(sizes.values()) or 1.0
-    return {
-        name: float(np.abs(gradients[name] - slope).max(initial=0)) / max(sizes[name], least)
-        for name, slope in slopes.items()
-    }
-
-
-def explain(name: str, gradient: Array, slope: Array) -> str:
-    """Say which entry of an array is worst, both its values, and what usually leads to such numbers."""
-    index = tuple(int(i) for i in np.unravel_index(np.abs(gradient - slope).argmax(), slope.shape))
-    return (
-        f"the gradient of {name} is wrong, worst at {name}[{', '.join(map(str, index))}]: "
-        f"backward gives {gradient[index]:.9g}, finite differences {slope[index]:.9g}. "
-        f"Likely cause: {likely_cause(gradient, slope)}"
-    )
-
-
-def likely_cause(gradient: Array, slope: Array) -> str:
-    """Return what usually leads to such a gradient where finite differences give such a slope."""
-    close = partial(np.isclose, rtol=1e-5, atol=1e-6 * float(np.abs(slope).max()))
-    if not np.isfinite(gradient).all():
-        return "a division by zero, or the exponential of a large number"
-    if not gradient.any():
-        return "the gradient is zero everywhere: its term was never added"
-    factor = float((gradient * slope).sum() / (slope * slope).sum()) if slope.any() else 0.0
-    if factor and close(gradient, factor * slope).all():
-        return "a sign" if np.isclose(factor, -1) else f"a factor: it is {factor:.6g} times what it should be"
-    right = close(gradient, slope)
-    if right.any():
-        return (
-            f"a missing term, or a missing sum where one number is used several times: "
-            f"{int(right.sum())} of {right.size} entries are right"
+def check_shape(name: str, array: Array, gradient: Any) -> None:
+    """Raise GradientError unless a gradient has the shape of what it is the gradient of."""
+    if not np.issubdtype(np.asarray(gradient).dtype, np.number):
+        raise GradientError(f"the gradient of {name} must be an array, got {type(gradient).__name__}")
+    if np.shape(gradient) != array.shape:
+        raise GradientError(
+            f"the gradient of {name} must have its shape {array.shape}, got {np.shape(gradient)}. "
+            f"Likely cause: {cause_of_shape(np.shape(gradient), array.shape)}"
         )
-    for axis in range(slope.ndim):
-        difference = gradient - slope
-        if close(difference, difference.mean(axis=axis, keepdims=True)).all():
-            return f"a missing term: all entries along axis {axis} are off by the same number"
-    return "a missing term"
+
+
+def explain(name: str, gradient: Array, slopes: dict[str, Array]) -> str:
+    """Say which entry of an array is worst, both its values, and what usually leads to such numbers."""
+    slope = slopes[name]
+    index = tuple(int(i) for i in np.unravel_index(np.abs(gradient - slope).argmax(), slope.shape))
+    place = f"{name}[{', '.join(map(str, index))}]" if index else name
+    others = {other: theirs for other, theirs in slopes.items() if other != name}
+    return (
+        f"the gradient of {name} is wrong, worst at {place}: backward gives {gradient[index]:.9g}, "
+        f"finite differences {slope[index]:.9g}. Likely cause: {likely_cause(gradient, slope, others)}"
+    )

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from minibert.byhand.gradcheck import gradcheck, has_gradient, pair_up, relative_errors
+from minibert.byhand.gradcheck import copied, gradcheck, has_gradient, pair_up, relative_errors
 from minibert.learn.compare import CheckError, expect, expect_close
 from minibert.learn.sizes import Sizes
 
@@ -200,13 +200,6 @@ def as_float32(argument: Any) -> Any:
     if isinstance(argument, dict):
         return {name: as_float32(value) for name, value in argument.items()}
     return argument.astype(np.float32) if has_gradient(argument) else argument
-
-
-def copied(argument: Any) -> Any:
-    """Return a copy of an argument's arrays."""
-    if isinstance(argument, dict):
-        return {name: value.copy() for name, value in argument.items()}
-    return argument.copy() if isinstance(argument, np.ndarray) else argument
 
 
 def same(one: Any, other: Any) -> bool:
