@@ -83,7 +83,7 @@ def gelu_backward(dy: Array, cache: Any) -> Array:
 
 
 def gelu_tanh_forward(x: Array) -> tuple[Array, Any]:
-    """Approximate gelu with a tanh, as the first BERT code did.
+    """Approximate gelu with a tanh, as the code of GPT does, and that of BERT after its first versions.
 
     x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). Hendrycks and Gimpel 2016, section 2.
     Any shape; the same shape comes back, and what `gelu_tanh_backward` needs.

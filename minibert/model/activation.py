@@ -19,7 +19,7 @@ def gelu_plain(x: Tensor) -> Tensor:
 
 
 def gelu_tanh_plain(x: Tensor) -> Tensor:
-    """Approximate gelu with a tanh, as the first BERT code did.
+    """Approximate gelu with a tanh, as the code of GPT does, and that of BERT after its first versions.
 
     x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). Hendrycks and Gimpel 2016, section 2.
     Any shape, floating point; the same shape comes back.
