@@ -97,6 +97,16 @@ def test_arguments_without_a_gradient_are_passed_on_and_get_none() -> None:
     assert gradcheck(forward, backward, numbers(4, 2), ids, mask, 2.0, "plain") < 1e-9
 
 
+def test_arguments_that_forward_takes_together_are_named_by_their_number() -> None:
+    def forward(*factors):
+        return product_forward(*factors)
+
+    x, y = numbers(3), numbers(3, seed=1)
+    assert gradcheck(forward, product_backward, x, y) < 1e-9
+    wrong = message(forward, lambda dout, cache: (dout * cache[1], -dout * cache[0]), x, y)
+    assert wrong.startswith("the gradient of factors[1] is wrong, worst at factors[1][")
+
+
 def test_parameters_in_a_dictionary_are_checked_one_by_one() -> None:
     def forward(x, params):
         return x * params["scale"] + params["shift"], (x, params)

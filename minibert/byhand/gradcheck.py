@@ -52,8 +52,7 @@ def gradcheck(
     arguments = tuple(copied(argument) for argument in arguments)
     out, cache = forward(*arguments)
     dout = np.random.default_rng(seed).normal(size=np.shape(out))
-    named = inspect.signature(forward).bind(*arguments).arguments
-    pairs = list(pair_up(named, backward(dout.copy(), cache)))
+    pairs = list(pair_up(by_name(forward, arguments), backward(dout.copy(), cache)))
     check_conditions(forward, arguments, out, [array for _, array, _ in pairs])
 
     gradients, slopes = {}, {}
@@ -95,6 +94,18 @@ def relative_errors(gradients: dict[str, Array], slopes: dict[str, Array]) -> di
     }
     # NaN compares as neither more nor less, and would slip through max() and past the tolerance.
     return {name: np.inf if np.isnan(error) else error for name, error in errors.items()}
+
+
+def by_name(forward: Callable[..., Any], arguments: tuple[Any, ...]) -> dict[str, Any]:
+    """Return the arguments under the names that forward has for them; *rest as rest[0], rest[1], …"""
+    named: dict[str, Any] = {}
+    bound = inspect.signature(forward).bind(*arguments)
+    for name, value in bound.arguments.items():
+        if bound.signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
+            named |= {f"{name}[{i}]": one for i, one in enumerate(value)}
+        else:
+            named[name] = value
+    return named
 
 
 def has_gradient(argument: Any) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from minibert.byhand.gradcheck import copied, gradcheck, has_gradient, pair_up, relative_errors
+from minibert.byhand.gradcheck import by_name, copied, gradcheck, has_gradient, pair_up, relative_errors
 from minibert.learn.compare import CheckError, expect, expect_close
 from minibert.learn.sizes import Sizes
 
@@ -65,7 +65,7 @@ def distance(case: Case, twin: Callable[..., Any], size: Sizes, seed: int) -> fl
     out, cache = case.forward(*arguments)
     error = far(out, to_numpy(theirs))
     dout = np.random.default_rng(seed).normal(size=np.shape(out))
-    named = inspect.signature(case.forward).bind(*arguments).arguments
+    named = by_name(case.forward, arguments)
     gradients = {name: gradient for name, _, gradient in pair_up(named, case.backward(dout, cache))}
     slopes = torch.autograd.grad(
         theirs, list(leaves(tensors)), to_torch(dout).detach(), materialize_grads=True
@@ -173,7 +173,7 @@ def check_types(case: Case, size: Sizes, seed: int) -> None:
         expect_float32(out, exact, "out")
         dout = np.random.default_rng(seed).normal(size=np.shape(out))
         upstream = np.asarray(dout, dtype=np.float32)
-        named = inspect.signature(case.forward).bind(*single).arguments
+        named = by_name(case.forward, single)
         pairs = list(pair_up(named, case.backward(upstream.copy(), cache)))
         exact_pairs = pair_up(named, case.backward(dout, exact_cache))
         largest = max((float(np.abs(g).max(initial=0)) for _, _, g in pairs), default=0.0)
