@@ -1,4 +1,4 @@
-"""Cross-entropy, alone and joined with the projection before it."""
+"""Cross-entropy, alone and joined with the projection before it; the mean squared error for numbers."""
 
 import torch
 import torch.nn.functional as F
@@ -8,22 +8,45 @@ IGNORE = -100
 """Target of a position that does not count."""
 
 
-def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+def cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
     """Return the mean of -log softmax(logits)[target] over the targets that count.
 
     L = 1/n sum_i (log sum_v exp z_iv - z_i,target(i)). Where no target counts, L = 0 with zero gradient.
+    With smoothing s, z_i,target(i) becomes (1 - s) z_i,target(i) + s mean_v z_iv: the share s of the target's
+    probability is spread over all classes, the target too (Szegedy et al. 2016, section 7).
 
     Args:
         logits: (N, V).
         targets: (N,) int64 in [0, V), or IGNORE.
+        smoothing: s, from 0 to below 1.
 
     Returns:
         Scalar, in nats.
+
+    Raises:
+        ValueError: a smoothing outside [0, 1).
     """
+    if not 0 <= smoothing < 1:
+        raise ValueError(f"smoothing must be in [0, 1), got {smoothing}")
     counts = targets != IGNORE
-    true = logits.gather(1, targets.clamp(min=0)[:, None])[:, 0]  # (N,)
+    true = logits.gather(1, targets.masked_fill(~counts, 0)[:, None])[:, 0]  # (N,)
+    if smoothing:
+        true = (1 - smoothing) * true + smoothing * logits.mean(dim=1)
     losses = (torch.logsumexp(logits, dim=1) - true).masked_fill(~counts, 0.0)
     return losses.sum() / counts.sum().clamp(min=1)
+
+
+def mean_squared_error(prediction: Tensor, target: Tensor) -> Tensor:
+    """Return the mean of (prediction - target)^2 over all entries, a scalar.
+
+    Any shape, the same for both. Raises ValueError for two shapes, which torch would broadcast: (N,) against
+    (N, 1) compares all with all.
+    """
+    if prediction.shape != target.shape:
+        raise ValueError(
+            f"prediction {tuple(prediction.shape)} and target {tuple(target.shape)} must have one shape"
+        )
+    return (prediction - target).square().mean()
 
 
 def linear_cross_entropy(features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
