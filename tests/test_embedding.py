@@ -1,13 +1,20 @@
 """The embedding: the sum by hand, a word that comes twice, and what is refused."""
 
+import numpy as np
 import pytest
 import torch
+from by_hand import by_hand
 from hypothesis import given
 from oracles import check_gradients, distance, randomise
 from strategies import normal, seeds
 
+from minibert.byhand.embedding import embedding_forward, lookup_forward
 from minibert.config import BertConfig
+from minibert.learn.checks import embedding as checks
+from minibert.learn.sizes import Sizes
 from minibert.model.embedding import BertEmbedding
+
+test_by_hand = by_hand(checks, examples=10)
 
 SMALL = BertConfig(
     vocab_size=7, width=4, heads=1, feedforward=4, max_positions=5, segments=2, dropout=0.0, pad_id=0
@@ -98,3 +105,18 @@ def test_a_sequence_longer_than_the_model_is_an_error() -> None:
         ValueError, match="the model has 5 positions, got a sequence of 6 tokens; cut it to 5"
     ):
         embedding()(ids)
+
+
+@pytest.mark.parametrize("wrong", [-1, 3])
+def test_by_hand_an_id_outside_the_table_is_named_with_its_place(wrong: int) -> None:
+    with pytest.raises(ValueError, match=rf"ids must be from 0 to 2, got {wrong} at \[1, 0\]"):
+        lookup_forward(np.ones((3, 2)), np.array([[0, 1], [wrong, 7]]))
+
+
+def test_by_hand_what_does_not_fit_is_refused() -> None:
+    ids, segments, params, pad_id = checks.draw_with(True)(Sizes(), np.random.default_rng(0))
+    assert segments is not None
+    with pytest.raises(ValueError, match=r"segments must have the shape of ids, \(2, 3\), got \(2, 2\)"):
+        embedding_forward(ids, segments[:, :2], params, pad_id)
+    with pytest.raises(ValueError, match="there are 5 positions, got a sequence of 6 tokens"):
+        embedding_forward(np.tile(ids, 2), None, params, pad_id)

@@ -1,13 +1,21 @@
-"""Sinusoids: the paper's formula at single entries, and what makes them good positions."""
+"""Sinusoids and turns: the formulas at single entries, and what makes them good positions."""
 
 import math
 
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 import torch
+from by_hand import by_hand
 from hypothesis import given
+from oracles import distance
+from strategies import normal, seeds
 
-from minibert.model.position import sinusoids
+from minibert.byhand.position import rotary_forward
+from minibert.learn.checks import position as checks
+from minibert.model.position import rotary, sinusoids
+
+test_by_hand = by_hand(checks)
 
 
 @pytest.mark.parametrize(
@@ -41,3 +49,45 @@ def test_the_product_of_two_positions_depends_on_their_distance_alone(
     a, b = sinusoids(torch.tensor([p, p + distance]), 2 * half).double()
     zero, c = sinusoids(torch.tensor([0, distance]), 2 * half).double()
     assert torch.dot(a, b).item() == pytest.approx(torch.dot(zero, c).item(), abs=1e-5)
+
+
+@given(seed=seeds, shift=st.integers(-50, 50))
+def test_turned_queries_and_keys_know_their_distance_alone(seed: int, shift: int) -> None:
+    query, key = normal(seed, 2, 3, 5, 8), normal(seed + 1, 2, 3, 5, 8)
+    places = torch.tensor([[0, 1, 2, 3, 4], [0, 0, 0, 1, 2]])  # the second is padded on the left
+
+    def scores(at: torch.Tensor) -> torch.Tensor:
+        return rotary(query, at) @ rotary(key, at).mT
+
+    assert distance(scores(places + shift), scores(places)) < 1e-12
+    assert distance(rotary(query, places).norm(dim=-1), query.norm(dim=-1)) < 1e-12
+
+
+def test_turned_is_turned_for_autograd_too() -> None:
+    x = normal(0, 2, 2, 3, 4).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: rotary(x, torch.tensor([5, 0, 7])), (x,))
+
+
+def test_llama_turns_the_same_way_in_its_own_float32() -> None:
+    from transformers import LlamaConfig
+    from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding, apply_rotary_pos_emb
+
+    config = LlamaConfig(hidden_size=48, num_attention_heads=3)
+    x, places = normal(0, 2, 3, 5, 16, dtype=torch.float32), torch.tensor([[0, 1, 2, 3, 4], [90, 7, 0, 1, 2]])
+    cosine, sine = LlamaRotaryEmbedding(config)(x, places)
+    assert distance(rotary(x, places), apply_rotary_pos_emb(x, x, cosine, sine)[0]) < 1e-5
+
+
+def test_half_precision_keeps_apart_positions_that_it_cannot_hold() -> None:
+    x = normal(0, 1, 1, 2, 8)
+    places = torch.tensor([4096, 4097])
+    assert distance(rotary(x.bfloat16(), places).double(), rotary(x, places)) < 0.02
+    assert rotary(x.bfloat16(), places).dtype == torch.bfloat16
+
+
+def test_an_odd_width_cannot_be_turned() -> None:
+    message = "features are turned in pairs: the width of a head must be even, got 3"
+    with pytest.raises(ValueError, match=message):
+        rotary(torch.ones(1, 1, 2, 3), torch.arange(2))
+    with pytest.raises(ValueError, match=message):
+        rotary_forward(np.ones((1, 1, 2, 3)), np.arange(2))

@@ -1,4 +1,4 @@
-"""Where a token stands: the sinusoids of Vaswani et al. 2017, from which learned positions may start."""
+"""Where a token stands: sinusoids, from which learned positions may start, and turns of queries and keys."""
 
 import torch
 from torch import Tensor
@@ -17,3 +17,25 @@ def sinusoids(positions: Tensor, width: int) -> Tensor:
     out[:, 0::2] = torch.sin(angles)
     out[:, 1::2] = torch.cos(angles[:, : width // 2])
     return out.float()
+
+
+def rotary(x: Tensor, positions: Tensor, base: float = 10000.0) -> Tensor:
+    """Turn each pair of features by an angle that grows with the position.
+
+    (a, b) at position p becomes (a cos - b sin, a sin + b cos) of the angle p / base^(2i / K), for pair i.
+    Su et al. 2021, eq. 15. x (B, H, T, K), queries or keys, K even; positions (T,), or (B, T) where the
+    sequences count differently. Returns (B, H, T, K). Raises ValueError when K is odd.
+
+    Differs from the paper: feature i is paired with i + K / 2, as in Llama, GPT-NeoX and ModernBERT; the
+    paper pairs 2i with 2i + 1. Only the order of the features differs, which the weights before them learn.
+    """
+    K = x.shape[-1]
+    if K % 2:
+        raise ValueError(f"features are turned in pairs: the width of a head must be even, got {K}")
+    exact = torch.promote_types(x.dtype, torch.float32)  # half precision cannot tell position 2048 from 2049
+    periods = base ** (torch.arange(0, K, 2, device=x.device, dtype=exact) / K)
+    angles = positions[..., None, :, None].to(exact) / periods  # (1, T, K / 2) or (B, 1, T, K / 2)
+    cosine, sine = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+
+    a, b = x.chunk(2, dim=-1)  # (B, H, T, K / 2)
+    return torch.cat([a * cosine - b * sine, a * sine + b * cosine], dim=-1)
