@@ -162,16 +162,18 @@ def both_ways(ax, start, end, forward, backward):
 
 
 # %%
-places = {"w": (0, 2.5), "x": (0, 0.5), "×": (1.7, 1.5), "b": (1.7, 0), "+": (3.3, 1.5)}
-places |= {"t": (3.3, 0), "−": (4.9, 1.5), "( )²": (6.5, 1.5), "L": (7.9, 1.5)}
+places = {"w": (0, 2.5), "x": (0, 0.5), "×": (1.7, 1.5), "b": (2.8, 0), "+": (3.3, 1.5)}
+places |= {"t": (4.4, 0), "−": (4.9, 1.5), "( )²": (6.5, 1.5), "L": (7.9, 1.5)}
 arrows = [("w", "×", "w = 2", "dw = 12"), ("x", "×", "x = 3", "dx = 8"), ("×", "+", "a = 6", "da = 4")]
 arrows += [("b", "+", "b = 1", "db = 4"), ("+", "−", "y = 7", "dy = 4"), ("t", "−", "t = 5", "dt = −4")]
 arrows += [("−", "( )²", "d = 2", "dd = 4"), ("( )²", "L", "L = 4", "dL = 1")]
 
 fig, ax = plt.subplots(figsize=(8.5, 3.4), dpi=100)
-for name, place in places.items():
+for name, (across, up) in places.items():
     fill = "0.87" if name.isalpha() else "white"
-    ax.text(*place, name, size=11, ha="center", va="center", bbox={"boxstyle": "circle,pad=0.4", "fc": fill})
+    ax.text(
+        across, up, name, size=11, ha="center", va="center", bbox={"boxstyle": "circle,pad=0.4", "fc": fill}
+    )
 for start, end, forward, backward in arrows:
     both_ways(ax, np.array(places[start]), np.array(places[end]), forward, backward)
 ax.set(xlim=(-0.4, 8.3), ylim=(-0.4, 2.9), aspect="equal")
