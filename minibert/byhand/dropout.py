@@ -43,4 +43,4 @@ def dropout_forward(
 def dropout_backward(dy: Array, cache: Any) -> Array:
     """Return dx from dy, both of the shape of x."""
     scale = cache
-    return dy if scale is None else dy * scale  # 6.5: the same numbers left out, the same scale
+    return dy if scale is None else dy * scale  # 6.8: the same numbers left out, the same scale

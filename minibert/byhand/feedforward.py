@@ -39,9 +39,9 @@ def feedforward_backward(dy: Array, cache: Any) -> tuple[Array, Parameters]:
     """Return dx (..., D) and the gradients of the parameters by name from dy (..., D)."""
     expand, bend, bend_backward, contract = cache
 
-    dbent, dweight2, dbias2 = linear_backward(dy, contract)  # (..., F)  6.6: the last step comes first
-    dwide = bend_backward(dbent, bend)  # 6.7: each number by the slope of the curve where it stood
-    dx, dweight1, dbias1 = linear_backward(dwide, expand)  # (..., D)  6.8: and through the first layer
+    dbent, dweight2, dbias2 = linear_backward(dy, contract)  # (..., F)  6.5: the last step comes first
+    dwide = bend_backward(dbent, bend)  # 6.6: each number by the slope of the curve where it stood
+    dx, dweight1, dbias1 = linear_backward(dwide, expand)  # (..., D)  6.7: and through the first layer
     return dx, {
         "expand.weight": dweight1,
         "expand.bias": dbias1,
