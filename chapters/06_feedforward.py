@@ -118,7 +118,7 @@ assert np.allclose(np.c_[inputs, np.ones(4)] @ best_line, 0.5)  # the best that 
 # ## Three curves
 #
 # **ReLU** (Nair and Hinton 2010) lets through what is above zero and cuts off the rest. **GELU** does this
-# gently (Hendrycks and Gimpel 2016). Its idea: throw a random number from the standard normal distribution
+# gently (Hendrycks and Gimpel 2016). Its idea: draw a random number from the standard normal distribution
 # (标准正态分布). If it is below $x$, keep $x$, else put 0. A large $x$ is nearly always kept, a very
 # negative one nearly never. What you get *on average* is $x$ times the chance that it is kept:
 #
@@ -130,7 +130,8 @@ assert np.allclose(np.c_[inputs, np.ones(4)] @ best_line, 0.5)  # the best that 
 # $\Phi(x) = \frac12 \left(1 + \mathrm{erf}(x / \sqrt2)\right)$. Because that was slow on some machines, the
 # paper also gives an **approximation** with a tanh, which the code of GPT-2 uses:
 #
-# $$\mathrm{gelu}(x) \approx \frac{x}{2} \left(1 + \tanh\left(\sqrt{2/\pi}\, (x + 0.044715\, x^3)\right)\right)$$
+# $$\mathrm{gelu}(x) \approx
+# \frac{x}{2} \left(1 + \tanh\left(\sqrt{2/\pi}\, (x + 0.044715\, x^3)\right)\right)$$
 #
 # A case for the pencil and a table of the normal distribution: $\Phi(1) = 0.8413$. So
 # $\mathrm{gelu}(1) = 0.8413$, and $\mathrm{gelu}(-1) = -1 \cdot (1 - 0.8413) = -0.1587$.
@@ -236,8 +237,9 @@ assert dparams["contract.weight"].tolist() == [[3, 5, 0], [30, 50, 0]]
 
 # %% [markdown]
 # Look at the third unit. It was below zero, so it sent nothing forward, and nothing came back: its weights
-# do not learn from this word. A ReLU unit that is below zero for *every* word never learns again; it is
-# dead. GELU's slope is zero at a single point only (exercise 3), which is one reason to prefer it.
+# do not learn from this word. A ReLU unit that is below zero for *every* word gets no gradient at all, and
+# may never come back; it is dead. GELU's slope is zero at a single point only (exercise 3), which is one
+# reason to prefer it.
 #
 # Here is the library's code.
 
@@ -367,7 +369,7 @@ assert round(counts["attention"] / total, 2) == 0.26
 fig, ax = plt.subplots(figsize=(6.5, 2.6), dpi=100)
 bars = ax.barh(list(counts), [n / 1e6 for n in counts.values()], color=["0.8", "0.6", "0.3", "0.8", "0.8"])
 ax.bar_label(bars, [f"{n / 1e6:.2f}  ({n / total:.1%})" for n in counts.values()], padding=4)
-ax.set(xlim=(0, 72), xlabel="weights, in millions", title="More than half of BERT-base is feed-forward")
+ax.set(xlim=(0, 78), xlabel="weights, in millions", title="More than half of BERT-base is feed-forward")
 ax.invert_yaxis()
 plt.show()
 
@@ -415,6 +417,7 @@ for rate, drawn in sums.items():
     spread = math.sqrt(rate / (1 - rate) * (terms**2).sum())
     assert abs(drawn.mean() - 1) < 5 * spread / math.sqrt(len(drawn))
     assert abs(drawn.std() / spread - 1) < 0.05
+assert (0 + 9 + 9) / 3 == 6
 
 # %%
 fig, ax = plt.subplots(figsize=(7.5, 3.4), dpi=100)
