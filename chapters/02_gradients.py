@@ -295,7 +295,8 @@ assert (L, dd, dw, dx, db, dt) == (4, 4, 12, 8, 4, -4)  # as in the picture
 # the two *inner* indices are the same and are summed over: $(AB)_{ni} = \sum_o A_{no} B_{oi}$. In (2.5) the
 # summed index $n$ comes first in both factors, so the left one must be turned: $dy^T$. As a check, see that
 # the shapes fit: with $N$ positions, $I$ inputs and $O$ outputs, $(O \times N)(N \times I)$ gives
-# $O \times I$, the shape of $W$.
+# $O \times I$, the shape of $W$. (In NumPy `@` is the matrix product, and `.T` turns a matrix: its rows
+# become columns.)
 #
 # (2.4) and (2.5) are equations 7 and 6 of 1986, with $N$ positions in place of one.
 #
@@ -383,8 +384,8 @@ assert math.isclose((loss(2 + e) - loss(2 - e)) / (2 * e), 12)
 # to $\varepsilon |L|$ with $\varepsilon \approx 10^{-16}$, and dividing by a tiny $e$ blows that up. The
 # whole error of the central difference is about
 #
-# $$\underbrace{\frac{e^2}{6} |L'''|}_{\text{the series cut off}}
-# + \underbrace{\frac{\varepsilon |L|}{e}}_{\text{rounding}}
+# $$\underbrace{\frac{e^2}{6} |L'''|}_{\text{the series cut off}} +
+# \underbrace{\frac{\varepsilon |L|}{e}}_{\text{rounding}}
 # \qquad\text{smallest at}\qquad e = \sqrt[3]{3 \varepsilon\, |L| / |L'''|} \tag{2.9}$$
 #
 # One part falls with $e$ and the other grows, so between them lies a valley. (To find its floor, set the
