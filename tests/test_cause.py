@@ -70,6 +70,12 @@ def test_zeros_that_are_right_by_chance_do_not_count_as_right_entries() -> None:
     assert likely_cause(slope + slope**2, slope, {}) == "a missing term, or a wrong one"
 
 
+def test_a_few_entries_that_are_right_by_chance_say_nothing() -> None:
+    chance = SLOPE + SLOPE**2
+    chance[0, 0] = SLOPE[0, 0]
+    assert likely_cause(chance, SLOPE, {}) == "a missing term, or a wrong one"
+
+
 def test_one_entry_alone_is_no_proof_of_a_factor_or_of_a_common_term() -> None:
     one = np.array([[2.0]])
     said = likely_cause(3 * one, one, {})
