@@ -140,7 +140,7 @@ assert np.array_equal(one_hot.T @ dout, dtable)
 
 
 # %%
-def draw(ax, numbers, title, rows="", columns=""):
+def draw(ax, numbers, title, rows=None, columns=None):
     """Draw a matrix with its numbers, darker where they are larger in size."""
     ax.imshow(abs(numbers), cmap="Greys", vmin=0, vmax=7)
     for (row, column), number in np.ndenumerate(numbers):
@@ -535,7 +535,7 @@ assert np.allclose(np.diag(scores), vector @ vector) and scores.max() <= vector 
 fig, axes = plt.subplots(1, 2, figsize=(8.5, 3.9), dpi=100)
 for p, s, style in [(1, 3, "-"), (4, 6, "--")]:
     for vector, at, name in [(np.array([1.0, 0.25]), p, "q"), (np.array([0.3, 0.7]), s, "k")]:
-        tip = rotate(vector, math.cos(0.5 * at), math.sin(0.5 * at))
+        tip = rotate(vector, *turns(np.array(0.5 * at), 2))  # K = 2: one pair
         arrow = {"arrowstyle": "->", "ls": style, "lw": 2 if name == "q" else 1}
         axes[0].annotate("", tip, (0, 0), arrowprops=arrow)
         axes[0].text(*(1.12 * tip + [0, 0.02]), f"${name}$ at {at}", ha="center", va="center")

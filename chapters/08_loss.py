@@ -85,8 +85,8 @@ from minibert.train.loss import cross_entropy, linear_cross_entropy
 #
 # $$f(p\,q) = f(p) + f(q)$$
 #
-# and the smooth functions that turn products into sums are the logarithms. Falling and 0 at 1 leaves $f(p)
-# = -\log p$, up to the base. Shannon chose the logarithm in 1948 for the same reason, to measure how much
+# and the smooth functions that turn products into sums are the logarithms. Falling and 0 at 1 leaves
+# $f(p) = -\log p$, up to the base. Shannon chose the logarithm in 1948 for the same reason, to measure how much
 # one learns from a message. With base 2 the unit is the **bit** (比特): a word that had probability $1/8$
 # costs 3 bits, for three times halving. With base $e$ it is the **nat** (奈特); 1 bit is 0.693 nats. We use
 # nats, because their slope has no extra factor.
@@ -145,8 +145,8 @@ assert math.isclose(math.exp(3 - math.log(2)), math.exp(3) / 2)
 #
 # A probability is positive, and all of them sum to 1. The exponential makes any score positive, and
 # dividing by the sum does the rest: that is the **softmax** (柔性最大值, Bridle 1990), the $p_v$ above.
-# With the pencil: logits $0, \log 2, \log 5$ have the exponentials $1, 2, 5$, which sum to 8. So $p = (1/8,
-# 2/8, 5/8)$, and if the third is right, $L = \log(8/5) = 0.47$.
+# With the pencil: logits $0, \log 2, \log 5$ have the exponentials $1, 2, 5$, which sum to 8. So
+# $p = (1/8, 2/8, 5/8)$, and if the third is right, $L = \log(8/5) = 0.47$.
 
 # %%
 z = np.array([[0.0, math.log(2), math.log(5)]])
@@ -557,7 +557,7 @@ loss, loss_notes = cross_entropy_forward(logits, targets)
 by_hand = linear_backward(cross_entropy_backward(2.5, loss_notes), linear_notes)
 
 leaves = [torch.tensor(array, requires_grad=True) for array in (features, weight, bias)]
-joined = linear_cross_entropy(*leaves, torch.tensor(targets))
+joined = linear_cross_entropy(leaves[0], leaves[1], leaves[2], torch.tensor(targets))
 (2.5 * joined).backward()
 assert np.isclose(joined.item(), loss, rtol=1e-14)
 for leaf, expected in zip(leaves, by_hand, strict=True):
