@@ -259,8 +259,8 @@ assert np.allclose(side_by_side, added)
 #
 # $$dP_t = \sum_b d\text{sum}_{bt} \tag{3.6}$$
 #
-# That is why "which row learns what" differs between the three tables, and yet each of them learns the same
-# in total: every place of the batch adds its $d\text{sum}$ once to each table.
+# So the three tables hand the same gradients to different rows. In total each learns the same, padding
+# apart: every place of the batch adds its $d\text{sum}$ once to each table.
 
 # %%
 show(embedding_forward, embedding_backward)
@@ -334,6 +334,9 @@ assert abs(one[0] - other[2]).max() > 0.1
 #
 # (section 3.5). With $D = 4$ there are two hands, $\omega_0 = 1$ and $\omega_1 = 1/10000^{2/4} = 1/100$.
 # Position 0 is $(0, 1, 0, 1)$, and position 1 is $(\sin 1, \cos 1, \sin 0.01, \cos 0.01)$.
+
+# %%
+show(sinusoids)
 
 # %%
 first, second = sinusoids(np.arange(2), 4)
@@ -549,7 +552,7 @@ fig.tight_layout()
 plt.show()
 
 # %% [markdown]
-# The way back is the shortest of the book. The output is $y = R x$, a linear layer whose weights are the
+# The way back is short. The output is $y = R x$, a linear layer whose weights are the
 # rotation, so by (2.4) the gradient is multiplied with the transpose, and that turns back:
 #
 # $$dx = R_{p\omega}^T\, dy = R_{-p\omega}\, dy \tag{3.9}$$
@@ -590,12 +593,13 @@ assert np.allclose(filled[:, :, 2:], alone)
 prove("embedding", "position")
 
 # %% [markdown]
-# Now break it on purpose. These mistakes have all been made in earnest; the shapes are right in each. For
-# every mistake, the first check that sees it speaks.
+# Now break it on purpose. Mistakes like these are made in earnest; the shapes are right in each. For every
+# mistake, the first check that sees it speaks.
 
 # %%
 chosen = ["assigned, not added", "first sequence alone", "sines stand in the first", "padding on the left"]
-for mutant in [mutant for mutant in mutants() if any(words in mutant.name for words in chosen)]:
+ours = [mutant for mutant in mutants() if mutant.stem in ("embedding", "position")]
+for mutant in [mutant for mutant in ours if any(words in mutant.name for words in chosen)]:
     with mutant.made():
         try:
             for check in checks_of(import_module(f"minibert.learn.checks.{mutant.stem}")):
@@ -677,13 +681,13 @@ for mutant in [mutant for mutant in mutants() if any(words in mutant.name for wo
 #
 # </details>
 #
-# **6. Is it really blind?** Chapter 11's models may look only at words *before* their own. Give `mix` such a
-# mask. Does reordering the first two words of a sentence still change nothing for the third? And for the
-# second? (Haviv et al. 2022 found that such models can do without positions.)
+# **6. Is it really blind?** In chapter 11 a word may look only at itself and at the words *before* it. Give
+# `mix` such a mask. Does reordering the first two words of a sentence still change nothing for the third?
+# And for the second? (Haviv et al. 2022 found that such models can do without positions.)
 #
 # <details><summary>Hint</summary>
 #
-# The second word sees one other word, the third sees two. How many words it sees tells a word something
+# The second word sees two words, the third sees three. How many words it sees tells a word something
 # about where it is.
 #
 # </details>

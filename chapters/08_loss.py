@@ -36,7 +36,6 @@
 # %%
 import math
 import textwrap
-from importlib import import_module
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -46,6 +45,7 @@ import torch
 from minibert.byhand.linear import linear_backward, linear_forward
 from minibert.byhand.loss import IGNORE, cross_entropy_backward, cross_entropy_forward, log_softmax
 from minibert.config import BertConfig
+from minibert.learn.checks import loss as loss_checks
 from minibert.learn.mutate import mutants
 from minibert.learn.notebook import show
 from minibert.learn.proof import checks_of
@@ -85,8 +85,8 @@ from minibert.train.loss import cross_entropy, linear_cross_entropy
 #
 # $$f(p\,q) = f(p) + f(q)$$
 #
-# and the smooth functions that turn products into sums are the logarithms. Falling and 0 at 1 leaves
-# $f(p) = -\log p$, up to the base. Shannon chose the logarithm in 1948 for the same reason, to measure how much
+# and the smooth functions that turn products into sums are the logarithms. Falling and 0 at 1 leaves $f(p)
+# = -\log p$, up to the base. Shannon chose the logarithm in 1948 for the same reason, to measure how much
 # one learns from a message. With base 2 the unit is the **bit** (比特): a word that had probability $1/8$
 # costs 3 bits, for three times halving. With base $e$ it is the **nat** (奈特); 1 bit is 0.693 nats. We use
 # nats, because their slope has no extra factor.
@@ -623,10 +623,11 @@ plt.show()
 
 # %%
 chosen = ["softmax is taken twice", "also the ignored ones", "class 0 is ignored", "logit is not taken off"]
-for mutant in [mutant for mutant in mutants() if any(words in mutant.name for words in chosen)]:
+ours = [mutant for mutant in mutants() if mutant.stem == "loss"]
+for mutant in [mutant for mutant in ours if any(words in mutant.name for words in chosen)]:
     with mutant.made(), np.errstate(all="ignore"):
         try:
-            for check in checks_of(import_module("minibert.learn.checks.loss")):
+            for check in checks_of(loss_checks):
                 if not check.needs_torch:
                     check.run(Sizes(), 0)
         except AssertionError as seen:

@@ -90,7 +90,5 @@ def mean_squared_error_forward(prediction: Array, target: Array) -> tuple[Any, A
 def mean_squared_error_backward(dloss: Any, cache: Any) -> tuple[Array, Array]:
     """Return dprediction and dtarget from dloss, a number."""
     difference = cache
-    dprediction = (
-        dloss * 2 * difference / difference.size
-    )  # 8.7: the slope of a square, shared by all entries
+    dprediction = dloss * 2 * difference / difference.size  # 8.7: the slope of a square, by all entries
     return dprediction, -dprediction  # 8.8: only the difference counts, so the target's is the opposite
