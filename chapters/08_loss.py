@@ -85,11 +85,11 @@ from minibert.train.loss import cross_entropy, linear_cross_entropy
 #
 # $$f(p\,q) = f(p) + f(q)$$
 #
-# and the smooth functions that turn products into sums are the logarithms. Falling and 0 at 1 leaves $f(p)
-# = -\log p$, up to the base. Shannon chose the logarithm in 1948 for the same reason, to measure how much
-# one learns from a message. With base 2 the unit is the **bit** (比特): a word that had probability $1/8$
-# costs 3 bits, for three times halving. With base $e$ it is the **nat** (奈特); 1 bit is 0.693 nats. We use
-# nats, because their slope has no extra factor.
+# and the smooth functions that turn products into sums are the logarithms. Falling, and 0 at 1: that
+# leaves $-\log p$, up to the base. Shannon chose the logarithm in 1948 for the same reason, to measure how
+# much one learns from a message. With base 2 the unit is the **bit** (比特): a word that had probability
+# $1/8$ costs 3 bits, for three times halving. With base $e$ it is the **nat** (奈特); 1 bit is 0.693 nats.
+# We use nats, because their slope has no extra factor.
 #
 # The whole of a text costs the sum over its words, that is, minus the logarithm of the probability that the
 # model gives to the whole. To make the loss small is to make the text that was really written likely:
