@@ -631,7 +631,7 @@ for mutant in [mutant for mutant in ours if any(words in mutant.name for words i
                 if not check.needs_torch:
                     check.run(Sizes(), 0)
         except AssertionError as seen:
-            print(f"{mutant.name}\n{textwrap.indent(textwrap.fill(str(seen), 96), '    ')}\n")
+            print(f"{mutant.name}\n{textwrap.indent(textwrap.fill(str(seen).splitlines()[0], 96), '    ')}\n")
         else:
             raise AssertionError(f"not seen: {mutant.name}")
 
