@@ -48,7 +48,7 @@ def layernorm_backward(dy: Array, cache: Any) -> tuple[Array, Array, Array]:
     dscale = (dy * normal).sum(axis=tokens)  # (D,)  7.6: and the scale multiplies every token
     dnormal = dy * scale  # (..., D)  7.7: each feature by its own scale
 
-    through_mean = dnormal.mean(axis=-1, keepdims=True)  # (..., 1)  7.10: every feature moves the mean
-    through_size = (dnormal * normal).mean(axis=-1, keepdims=True)  # (..., 1)  7.9: and the variance
-    dx = (dnormal - through_mean - normal * through_size) / size  # (..., D)  7.11: the three ways from x to y
+    through_size = (dnormal * normal).mean(axis=-1, keepdims=True)  # (..., 1)  7.9: each moves the size
+    through_mean = dnormal.mean(axis=-1, keepdims=True)  # (..., 1)  7.10: and the mean
+    dx = (dnormal - normal * through_size - through_mean) / size  # (..., D)  7.11: three ways from x to y
     return dx, dscale, dshift
