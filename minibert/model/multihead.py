@@ -18,14 +18,17 @@ def merge_heads(x: Tensor) -> Tensor:
 
 
 class MultiHeadAttention(nn.Module):
-    """Self-attention with H heads.
+    """Attention with H heads, within a sequence (self-attention) or from one to another (cross-attention).
 
-    head_h = attention(x Wq_h, x Wk_h, x Wv_h); out = [head_1 ... head_H] Wo, each product with a bias.
-    Vaswani et al. 2017, section 3.2.2.
+    head_h = attention(x Wq_h, source Wk_h, source Wv_h); out = [head_1 ... head_H] Wo, each product with a
+    bias; in self-attention source = x. Vaswani et al. 2017, sections 3.2.2 and 3.2.3.
+    Raises ValueError when the width cannot be cut into so many heads.
     """
 
     def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
         super().__init__()
+        if heads < 1 or width % heads:
+            raise ValueError(f"{width} features cannot be cut into {heads} heads of equal width")
         self.heads = heads
         self.dropout = dropout
         self.query = nn.Linear(width, width)
@@ -33,14 +36,18 @@ class MultiHeadAttention(nn.Module):
         self.value = nn.Linear(width, width)
         self.output = nn.Linear(width, width)
 
-    def gather(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+    def gather(self, x: Tensor, mask: Tensor | None = None, source: Tensor | None = None) -> Tensor:
         """Return what the heads found, side by side, before the output projection: (B, T, D)."""
+        source = x if source is None else source  # (B, S, D)
         query = split_heads(self.query(x), self.heads)  # (B, H, T, K)
-        key = split_heads(self.key(x), self.heads)  # (B, H, T, K)
-        value = split_heads(self.value(x), self.heads)  # (B, H, T, K)
+        key = split_heads(self.key(source), self.heads)  # (B, H, S, K)
+        value = split_heads(self.value(source), self.heads)  # (B, H, S, K)
         dropout = self.dropout if self.training else 0.0
         return merge_heads(attention(query, key, value, mask, dropout))  # (B, T, D)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Let each token of x (B, T, D) attend to those that mask, broadcastable to (B, H, T, T), allows."""
-        return self.output(self.gather(x, mask))  # (B, T, D)
+    def forward(self, x: Tensor, mask: Tensor | None = None, source: Tensor | None = None) -> Tensor:
+        """Let each token of x (B, T, D) attend to the tokens of source (B, S, D), or of x if not given.
+
+        mask bool, True = may attend, broadcastable to (B, H, T, S). Returns (B, T, D).
+        """
+        return self.output(self.gather(x, mask, source))  # (B, T, D)
