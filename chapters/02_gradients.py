@@ -13,8 +13,9 @@
 #
 # *Millions of numbers make one mistake. How much of it is the fault of each?*
 #
-# **Files:** `minibert/byhand/linear.py` · `minibert/byhand/gradcheck.py` · `minibert/byhand/cause.py` ·
-# `minibert/learn/checks/linear.py` · `tests/test_linear.py` · `tests/test_gradcheck.py`
+# **Files:** `minibert/byhand/linear.py` · `minibert/byhand/gradcheck.py` · `minibert/byhand/arguments.py` ·
+# `minibert/byhand/cause.py` · `minibert/learn/checks/linear.py` · `tests/test_linear.py` ·
+# `tests/test_gradcheck.py`
 #
 # **Needs:** Python, and the derivative as it is taught at school
 #

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from minibert.byhand.gradcheck import by_name, copied, gradcheck, has_gradient, pair_up, relative_errors
+from minibert.byhand.arguments import by_name, copied, has_gradient, pair_up
+from minibert.byhand.gradcheck import gradcheck, relative_errors
 from minibert.learn.compare import CheckError, expect, expect_close
 from minibert.learn.sizes import Sizes
 
