@@ -72,7 +72,9 @@ def test_the_wheel_carries_the_package_the_cards_and_the_types_and_nothing_else(
 
 
 @pytest.mark.slow
-def test_the_wheel_lists_its_data_proves_and_pretrains_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
+def test_the_wheel_lists_its_data_proves_and_pretrains_outside_the_checkout(
+    installed: Path, tmp_path: Path
+) -> None:
     where = run(installed / "python", "-c", "import minibert; print(minibert.__file__)", where=tmp_path)
     assert Path(where.strip()).is_relative_to(installed.parent)
     assert run(installed / "minibert", "--version", where=tmp_path) == f"minibert {__version__}\n"
