@@ -61,6 +61,20 @@ def test_a_forward_in_another_type_is_seen() -> None:
         check_types(wrong, Sizes(), 0)
 
 
+def test_a_gradient_that_is_zero_on_paper_may_be_rounding_in_float32_and_no_more() -> None:
+    def shift(times: float) -> Case:
+        def backward(dy, cache):
+            return dy, {"factor": np.full(Sizes().D, times * np.finfo(dy.dtype).eps, dy.dtype)}
+
+        return case(
+            forward=lambda x, params: (x + params["factor"] - params["factor"], None), backward=backward
+        )
+
+    check_types(shift(1), Sizes(), 0)
+    with pytest.raises(CheckError, match=r"the gradient of params\['factor'\] in float32"):
+        check_types(shift(1e6), Sizes(), 0)
+
+
 def test_an_argument_that_is_changed_is_seen() -> None:
     def greedy(x, params):
         x *= params["factor"]
