@@ -1,15 +1,21 @@
 """Layer norm: by hand, its invariances, its twin in torch, and finite differences."""
 
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from by_hand import by_hand
 from hypothesis import given
 from oracles import check_gradients, distance, randomise
 from strategies import normal, seeds
 
+from minibert.byhand.layernorm import layernorm_forward
 from minibert.config import BertConfig
+from minibert.learn.checks import layernorm as checks
 from minibert.model.layernorm import LayerNorm, layernorm, layernorm_plain
+
+test_by_hand = by_hand(checks)
 
 BOTH = pytest.mark.parametrize("norm", [layernorm_plain, layernorm])
 
@@ -23,6 +29,11 @@ def test_a_case_worked_by_hand(norm) -> None:
     shift = torch.tensor([0.0, 10.0, 5.0, 0.0], dtype=torch.float64)
     expected = torch.tensor([[-2 / 3.5**0.5, 10 - 1 / 3.5**0.5, 5.0, 6 / 3.5**0.5]], dtype=torch.float64)
     assert distance(norm(x, scale, shift), expected) < 1e-12
+
+
+def test_shapes_that_do_not_fit_are_told() -> None:
+    with pytest.raises(ValueError, match=r"do not fit: got \(2, 4\), \(3,\), \(3,\)"):
+        layernorm_forward(np.ones((2, 4)), np.ones(3), np.zeros(3))
 
 
 @BOTH
