@@ -2,6 +2,7 @@
 
 import math
 import tracemalloc
+from functools import partial
 
 import hypothesis.strategies as st
 import numpy as np
@@ -163,7 +164,7 @@ def test_blocks_of_keys_never_hold_all_the_scores() -> None:
     T = 1024
     query, key, value = (normal(seed, 1, 1, T, 8).numpy() for seed in range(3))
     needed = []
-    for attend in (attention_forward, online_attention):
+    for attend in (attention_forward, partial(online_attention, block=32)):
         tracemalloc.start()
         attend(query, key, value)
         needed.append(tracemalloc.get_traced_memory()[1])
@@ -174,9 +175,9 @@ def test_blocks_of_keys_never_hold_all_the_scores() -> None:
 
 @pytest.mark.parametrize("block", [0, -3])
 def test_an_empty_block_is_refused(block) -> None:
-    arrays = [normal(seed, 2, 3).numpy() for seed in range(3)]
+    query, key, value = (normal(seed, 2, 3).numpy() for seed in range(3))
     with pytest.raises(ValueError, match=f"a block must hold at least one key, got {block}"):
-        online_attention(*arrays, block=block)
+        online_attention(query, key, value, block=block)
 
 
 def test_values_may_be_wider_than_keys_and_axes_before_the_last_two_may_be_any() -> None:
