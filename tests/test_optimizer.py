@@ -1,13 +1,19 @@
-"""AdamW and Muon against torch's own, step by step; clipping by the global norm."""
+"""All optimisers by hand; AdamW and Muon against torch's own, step by step; clipping by the global norm."""
 
 import copy
 import math
 
+import numpy as np
 import pytest
 import torch
+from by_hand import by_hand
 from torch import nn
 
+from minibert.byhand.optimizer import clip
+from minibert.learn.checks import optimizer as checks
 from minibert.train.optimizer import AdamW, Muon, adamw_, clip_gradients, decay_groups, orthogonalize
+
+test_by_hand = by_hand(checks)
 
 
 def network() -> nn.Sequential:
@@ -153,3 +159,15 @@ def test_clipping_survives_gradients_of_zero():
     parameters = with_gradients([0.0], [0.0])
     assert clip_gradients(parameters, 1.0).item() == 0
     assert all(p.grad is not None and p.grad.item() == 0 for p in parameters)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_clipping_passes_on_what_is_not_finite_as_torch_does(bad):
+    ours, theirs = with_gradients([1.0, bad], [2.0]), with_gradients([1.0, bad], [2.0])
+    norm = clip_gradients(ours, 1.0)
+    torch.testing.assert_close(norm, nn.utils.clip_grad_norm_(theirs, 1.0), equal_nan=True)
+    clipped, same = clip({"a": np.array([1.0, bad]), "b": np.array([2.0])}, 1.0)
+    assert norm.item() == pytest.approx(same, nan_ok=True)
+    for p, q, g in zip(ours, theirs, clipped.values(), strict=True):
+        torch.testing.assert_close(p.grad, q.grad, equal_nan=True)
+        assert p.grad is not None and np.array_equal(p.grad.numpy(), g, equal_nan=True)

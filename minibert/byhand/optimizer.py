@@ -211,5 +211,5 @@ def schedule(begin: float, end: float, warmup: float, kind: str = "linear") -> f
         raise ValueError(f"no schedule {kind!r}; there is: linear, cosine")
     if end <= warmup:
         return end / warmup  # 9.13: the rise
-    rest = min(1.0, (1 - begin) / (1 - warmup)) if warmup < 1 else 1.0  # 9.14: the fall
+    rest = min(1.0, (1 - begin) / (1 - warmup))  # 9.14: the fall
     return rest if kind == "linear" else 0.5 * (1 - math.cos(math.pi * rest))
