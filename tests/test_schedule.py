@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup
 
@@ -44,6 +44,7 @@ def test_no_step_has_a_rate_of_zero_and_none_passes_the_peak(steps, warmup, kind
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.sampled_from(["linear", "cosine"]))
 def test_by_hand_it_is_the_same_anywhere_in_a_run(one, other, warmup, kind):
     begin, end = min(one, other), max(one, other)
+    assume(begin < end)
     assert schedule(begin, end, warmup, kind) == factor(begin, end, warmup, kind)
 
 
