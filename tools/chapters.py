@@ -8,20 +8,36 @@ Each chapter runs in a fresh kernel of this Python, in the chapters' folder, as 
 notebook depends on nothing but its source and what its cells print and draw: cell ids are made from the
 cells, and there are no times, no versions and no paths. So what did not change is built to the same file.
 
-Exit codes: 0 all is well, 1 a chapter is not, 2 wrong usage.
+Exit codes: 0 all is well, 1 a chapter is not, 2 wrong usage, 130 stopped by Ctrl-C.
 """
 
 import argparse
+import asyncio
 import difflib
 import hashlib
 import os
 import re
+import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
+
+try:
+    import jupytext
+    import matplotlib.font_manager  # noqa: F401 - the very first import looks for fonts, and says so
+    import nbformat
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+    from nbformat import NotebookNode
+except ModuleNotFoundError as missing:
+    sys.exit(f"{missing}. What the chapters need comes with: pip install -e '.[chapters]'")
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -60,6 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Wrong as wrong:
         print(wrong, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
 
 
 def select(folder: Path, names: Sequence[str]) -> list[Path]:
@@ -87,10 +106,10 @@ def run_all(command: str, sources: Sequence[Path]) -> int:
         seconds = time.perf_counter() - begin
         if command == "check" and seconds > SECONDS:
             problems.append(f"it takes {seconds:.0f} s, and may take {SECONDS} s")
-        print(f"{seconds:6.1f} s  {'not ' if problems and command == 'build' else ''}", end="")
-        print({"build": "built", "check": "wrong" if problems else "right"}[command], flush=True)
+        good, ill = {"build": ("built", "not built"), "check": ("right", "wrong")}[command]
+        print(f"{seconds:6.1f} s  {ill if problems else good}", flush=True)
         for problem in problems:
-            print(f"    {problem}".replace("\n", "\n        "), flush=True)
+            print(textwrap.indent(problem, "        ").replace("    ", "", 1), flush=True)
         total += seconds
         bad += [source.stem] if problems else []
 
@@ -102,8 +121,6 @@ def run_all(command: str, sources: Sequence[Path]) -> int:
 
 def build(source: Path) -> list[str]:
     """Run a chapter and write its notebook. Return what is wrong; then nothing is written."""
-    import nbformat
-
     notebook = read_source(source)
     problems = execute(notebook, source)
     if not problems:
@@ -113,8 +130,6 @@ def build(source: Path) -> list[str]:
 
 def check(source: Path) -> list[str]:
     """Return what is wrong with a chapter and with its notebook."""
-    import nbformat
-
     fresh = read_source(source)
     problems = execute(fresh, source)
     path = source.with_suffix(".ipynb")
@@ -125,16 +140,14 @@ def check(source: Path) -> list[str]:
     except (ValueError, nbformat.reader.NotJSONError) as error:
         return [*problems, f"{path.name} is no notebook, build it again: {str(error).splitlines()[0]}"]
     problems += [f"in {path.name}, {problem}" for problem in faults(built, source)]
-    problems += differences(built, fresh, path.name)
+    problems += differences(built, fresh, path.name, ran=not problems)
     if not any(cell.get("outputs") for cell in built.cells):
         problems.append(f"{path.name} has no outputs: build it")
     return problems
 
 
-def read_source(source: Path):  # -> NotebookNode
+def read_source(source: Path) -> NotebookNode:
     """Return the notebook of a source, not run yet, with cell ids that depend on nothing but the cells."""
-    import jupytext
-
     notebook = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
     notebook.metadata = {
         "jupytext": {"formats": "ipynb,py:percent"},
@@ -150,16 +163,10 @@ def read_source(source: Path):  # -> NotebookNode
     return notebook
 
 
-def execute(notebook, source: Path) -> list[str]:
+def execute(notebook: NotebookNode, source: Path) -> list[str]:
     """Run a notebook's cells, keep their outputs in it, and return what is wrong with them."""
-    import matplotlib.font_manager  # noqa: F401 - the first import of all looks for fonts, and says so
-    from jupyter_client.kernelspec import KernelSpecManager
-    from jupyter_client.manager import AsyncKernelManager
-    from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-
     metadata = dict(notebook.metadata)
-    problems = []
+    problems, started = [], []
     with tempfile.TemporaryDirectory() as settings:
         manager = AsyncKernelManager(
             kernel_name="python3",
@@ -173,19 +180,36 @@ def execute(notebook, source: Path) -> list[str]:
             timeout=5 * SECONDS,
             record_timing=False,
             coalesce_streams=True,
+            on_cell_execute=lambda cell, cell_index: started.append(cell),
             resources={"metadata": {"path": str(source.parent)}},
         )
         try:
-            client.execute(env=environment(settings), cleanup_kc=True)
+            asyncio.run(run_cells(client, environment(settings)))
         except CellExecutionError as error:
             trace = ANSI.sub("", error.traceback).strip().splitlines()
-            problems.append("\n".join([f"{place(source, notebook)} raises {error.ename}", *trace[-25:]]))
+            problems.append("\n".join([f"{place(source, started[-1])} raises {error.ename}", *trace[-25:]]))
         except CellTimeoutError:
-            problems.append(f"{place(source, notebook)} does not end within {5 * SECONDS} s")
+            problems.append(f"{place(source, started[-1])} does not end within {5 * SECONDS} s")
         except DeadKernelError:
-            problems.append(f"{place(source, notebook)} kills the kernel")
+            problems.append(f"{place(source, started[-1])} kills the kernel")
     notebook.metadata = metadata  # not the version of this Python
     return problems or list(faults(notebook, source))
+
+
+async def run_cells(client: NotebookClient, variables: dict[str, str]) -> None:
+    """Run all cells in a kernel of their own, and let Ctrl-C end this program: nbclient would go on."""
+
+    def refuse(*_) -> None:
+        raise RuntimeError  # what nbclient gets, and accepts, where there are no signals
+
+    vars(asyncio.get_running_loop())["add_signal_handler"] = refuse
+    try:
+        await client.async_execute(env=variables, stderr=subprocess.DEVNULL, cleanup_kc=True)
+    except DeadKernelError:
+        task = asyncio.current_task()
+        if task and task.cancelling():
+            raise asyncio.CancelledError from None
+        raise
 
 
 def environment(settings: str) -> dict[str, str]:
@@ -202,21 +226,18 @@ def environment(settings: str) -> dict[str, str]:
     }
 
 
-def place(source: Path, notebook, cell=None) -> str:
-    """Say where a cell begins in its source; without a cell, the last one that was started."""
-    if cell is None:
-        started = [cell for cell in notebook.cells if cell.get("execution_count") or cell.get("outputs")]
-        cell = started[-1] if started else notebook.cells[0]
+def place(source: Path, cell: NotebookNode) -> str:
+    """Say where a cell begins in its source."""
     before, found, _ = source.read_text(encoding="utf-8").partition(cell.source)
     line = f":{before.count(chr(10)) + 1}" if found else ""
     return f"{shown(source)}{line}: the cell"
 
 
-def faults(notebook, source: Path) -> Iterator[str]:
+def faults(notebook: NotebookNode, source: Path) -> Iterator[str]:
     """Yield what is wrong with the outputs of a notebook: errors, warnings, paths and addresses."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            where = place(source, notebook, cell)
+            where = place(source, cell)
             if output.output_type == "error":
                 yield f"{where} raises {output.ename}: {output.evalue}"
                 continue
@@ -229,12 +250,10 @@ def faults(notebook, source: Path) -> Iterator[str]:
                 yield f"{where} prints an address in memory, which is never the same:{found[0]}"
 
 
-def said(output) -> str:
+def said(output: NotebookNode) -> str:
     """Return all that an output holds as text, without its pictures."""
-    data = output.get("data", {})
-    return output.get("text", "") + "\n".join(
-        str(data[kind]) for kind in data if not kind.startswith("image/png")
-    )
+    data = [str(data) for kind, data in output.get("data", {}).items() if kind != "image/png"]
+    return "\n".join([output.get("text", ""), *data])
 
 
 def machine_path(text: str) -> str | None:
@@ -246,7 +265,7 @@ def machine_path(text: str) -> str | None:
     return found[0] if found else None
 
 
-def differences(built, fresh, name: str) -> Iterator[str]:
+def differences(built: NotebookNode, fresh: NotebookNode, name: str, ran: bool) -> Iterator[str]:
     """Yield where a built notebook is not what its source makes now.
 
     Cells must be the same, and so must Markdown that cells make: it is the library's source. What they print
@@ -256,17 +275,17 @@ def differences(built, fresh, name: str) -> Iterator[str]:
     if old != new:
         before, after = ("\n".join(f"[{kind}]\n{text}" for kind, text in cells) for cells in (old, new))
         lines = difflib.unified_diff(
-            before.splitlines(), after.splitlines(), name, "its source", "", "", 1, ""
+            before.splitlines(), after.splitlines(), name, "its source", n=1, lineterm=""
         )
-        yield "\n".join([f"{name} differs from its source, build it again:", *list(lines)[:12]])
+        yield "\n".join([f"{name} differs from its source, build it again:", *islice(lines, 12)])
         return
-    if [markdown(cell) for cell in built.cells] != [markdown(cell) for cell in fresh.cells]:
+    if ran and [markdown(cell) for cell in built.cells] != [markdown(cell) for cell in fresh.cells]:
         yield f"{name} shows code of the library that has changed: build it again"
     elif built.metadata != fresh.metadata or [c.id for c in built.cells] != [c.id for c in fresh.cells]:
         yield f"{name} was not written by this tool: build it again"
 
 
-def markdown(cell) -> list[str]:
+def markdown(cell: NotebookNode) -> list[str]:
     data = [output.get("data", {}) for output in cell.get("outputs", [])]
     return [each["text/markdown"] for each in data if "text/markdown" in each]
 
@@ -280,9 +299,8 @@ def new(folder: Path, name: str) -> Path:
     if taken:
         raise Wrong(f"Chapter {number} is there already: {', '.join(taken)}.")
     path = folder / f"{name}.py"
-    path.write_text(
-        SKELETON.replace("NN", number).replace("STEM", stem).replace("TITLE", stem.capitalize()), "utf-8"
-    )
+    text = SKELETON.replace("NN", number).replace("STEM", stem).replace("TITLE", stem.capitalize())
+    path.write_text(text, encoding="utf-8")
     return path
 
 
