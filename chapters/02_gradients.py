@@ -67,7 +67,8 @@ from minibert.prove import prove
 # $$\frac{\partial E}{\partial w_{ji}} = \frac{\partial E}{\partial x_j}\, y_i \qquad\qquad
 # \frac{\partial E}{\partial y_i} = \sum_j \frac{\partial E}{\partial x_j}\, w_{ji}$$
 #
-# The first says how to change a weight. The second hands the blame on to the units before. That is all of
+# (Read $\partial E / \partial w$ as "how fast $E$ grows with $w$"; more of that in a moment.) The first rule
+# says how to change a weight. The second hands the blame on to the units before. That is all of
 # backpropagation. By the end of this chapter you will have derived both, as (2.5) and (2.4), and two lines
 # of NumPy will hold them.
 
@@ -94,6 +95,7 @@ def loss(w, x=3.0, b=1.0, t=5.0):
 assert loss(2.0) == 4.0
 assert math.isclose(loss(2.001), 4.012009)
 print((loss(2.001) - loss(2.0)) / 0.001)
+assert round((loss(2.001) - loss(2.0)) / 0.001, 3) == 12.009
 
 # %% [markdown]
 # What is the slope good for? It says which way is down. If `dw` is positive, make `w` smaller; if it is
@@ -101,8 +103,8 @@ print((loss(2.001) - loss(2.0)) / 0.001)
 #
 # $$w \leftarrow w - \eta \cdot \frac{dL}{dw}$$
 #
-# with a small number $\eta$, the learning rate. This is **gradient descent** (梯度下降). The optimizers of
-# chapter 09 do it more cleverly, but they all begin with the gradient.
+# with a small number $\eta$, the **learning rate** (学习率). This is **gradient descent** (梯度下降). The
+# optimizers of chapter 09 do it more cleverly, but they all begin with the gradient.
 
 # %%
 w, walk = 2.0, []
@@ -273,7 +275,21 @@ assert (L, dd, dw, dx, db, dt) == (4, 4, 12, 8, 4, -4)  # as in the picture
 # inputs, plus a bias. Let $n$ count the positions (the words of all sentences, say), $i$ the inputs of one
 # position and $o$ its outputs. Each output $o$ has its own row of weights, $W_{oi}$:
 #
-# $$y_{no} = \sum_i x_{ni} W_{oi} + b_o \qquad\text{or, all at once,}\qquad y = x W^T + b$$
+# $$y_{no} = \sum_i x_{ni} W_{oi} + b_o$$
+#
+# The numbers $x_{ni}$ fill a table with a row for each position $n$ and a column for each input $i$: a
+# **matrix** (矩阵). So do the weights, and sums like this one are what the product of two matrices is made
+# for. In row $n$ and column $o$ of the product $AB$ stands
+#
+# $$(AB)_{no} = \sum_i A_{ni} B_{io}$$
+#
+# The two *inner* indices are the same, and are summed over. In $W_{oi}$ the $i$ stands last, where a product
+# needs it first. So we turn the matrix: its rows become columns. That is the **transpose** (转置),
+# $(W^T)_{io} = W_{oi}$. All positions at once are then
+#
+# $$y = x W^T + b$$
+#
+# and in NumPy `x @ weight.T + bias`: `@` is the product of matrices, and `.T` the transpose.
 #
 # We get $dy_{no}$ from the right, and look for $dx$, $dW$ and $db$.
 #
@@ -292,12 +308,10 @@ assert (L, dd, dw, dx, db, dt) == (4, 4, 12, 8, 4, -4)  # as in the picture
 #
 # $$db_o = \sum_n dy_{no} \tag{2.6}$$
 #
-# How does one see that $\sum_o dy_{no} W_{oi}$ is the matrix product $dy\, W$? In a product of two matrices
-# the two *inner* indices are the same and are summed over: $(AB)_{ni} = \sum_o A_{no} B_{oi}$. In (2.5) the
-# summed index $n$ comes first in both factors, so the left one must be turned: $dy^T$. As a check, see that
-# the shapes fit: with $N$ positions, $I$ inputs and $O$ outputs, $(O \times N)(N \times I)$ gives
-# $O \times I$, the shape of $W$. (In NumPy `@` is the matrix product, and `.T` turns a matrix: its rows
-# become columns.)
+# How does one see which matrix is to be turned? In (2.4) the summed index $o$ already is the inner one, last
+# in $dy_{no}$ and first in $W_{oi}$: nothing to turn. In (2.5) the summed index $n$ comes first in both
+# factors, so the left one is turned: $dy^T$. As a check, see that the shapes fit: with $N$ positions, $I$
+# inputs and $O$ outputs, $(O \times N)(N \times I)$ gives $O \times I$, the shape of $W$.
 #
 # (2.4) and (2.5) are equations 7 and 6 of 1986, with $N$ positions in place of one.
 #
@@ -362,7 +376,8 @@ show(linear_forward, linear_backward)
 #
 # $$L(w + e) = L + e L' + \frac{e^2}{2} L'' + \frac{e^3}{6} L''' + \dots$$
 #
-# where all on the right is taken at $w$. The obvious quotient leaves an error that shrinks like $e$:
+# where $L'$ is the derivative, $L''$ the derivative of the derivative, and so on, all taken at $w$. The
+# obvious quotient leaves an error that shrinks like $e$:
 #
 # $$\frac{L(w + e) - L(w)}{e} = L' + \frac{e}{2} L'' + \dots \tag{2.7}$$
 #
@@ -426,9 +441,9 @@ print(
 )
 
 # %% [markdown]
-# In the valley, central differences know the slope to ten digits. One-sided ones know seven at their best.
-# Single precision keeps only seven digits of any number, and there the valley is not worth the name. So:
-# **central differences, a step of $10^{-5}$, and always float64.**
+# In the valley, central differences know the slope to ten digits. One-sided ones (2.7) know seven at
+# their best. Single precision keeps only seven digits of any number, and there the valley is not worth
+# the name. So: **central differences, a step of $10^{-5}$, and always float64.**
 
 # %%
 assert np.finfo(np.float32).eps > 1e-7
@@ -437,8 +452,9 @@ assert np.finfo(np.float32).eps > 1e-7
 # ## Proving a backward pass
 #
 # `gradcheck` does this for any pair of forward and backward, and for every number in every argument.
-# `central_differences` is the slow way, six lines long. The rest asks for the same gradients the fast way
-# and compares.
+# `central_differences` is the slow way, one loop over all numbers. `gradcheck` asks for the same gradients
+# the fast way, and compares. (`pair_up` finds out which gradient belongs to which argument; arguments that
+# are no floating-point numbers, such as word ids, have none.)
 
 # %%
 show(gradcheck, central_differences)
@@ -447,7 +463,7 @@ show(gradcheck, central_differences)
 rng = np.random.default_rng(0)
 x, weight, bias = rng.normal(size=(2, 3, 8)), rng.normal(size=(7, 8)), rng.normal(size=7)
 
-error = gradcheck(linear_forward, linear_backward, x, weight, bias)
+error = gradcheck(linear_forward, linear_backward, x, weight, bias)  # 2 sentences of 3 words
 print(f"largest relative error of any gradient: {error:.1e}")
 assert error < 1e-9
 
@@ -486,9 +502,9 @@ print(f"{len(calls)} forward passes for {numbers} slopes; linear_backward gives 
 # $L = \sum \texttt{out} \cdot \texttt{dout}$ with *random* numbers in `dout`. Each output stands in this
 # $L$ once, with its `dout` as the factor, so $\partial L / \partial\, \texttt{out}$ is `dout`, as (2.3)
 # wants it. It is tempting to take the plain sum of the outputs, that is, a `dout` of ones. Many tests in
-# the wild do. It is a trap. **Softmax** (chapter 04) turns any numbers into shares that sum to one. So the
-# sum of its outputs is 1 whatever comes in, its true slopes are zero everywhere, and a backward pass that
-# has *forgotten everything and returns zeros* passes the test:
+# the wild do. It is a trap. **Softmax** (归一化指数函数, chapter 04) turns any numbers into shares that
+# sum to one. So the sum of its outputs is 1 whatever comes in, its true slopes are zero everywhere, and a
+# backward pass that has *forgotten everything and returns zeros* passes the test:
 
 
 # %%
@@ -522,7 +538,7 @@ else:
 #
 # A test that has never failed proves little. So let us break `linear_backward`, in ways in which people do
 # break it, and see what `gradcheck` says. The mistakes are from `minibert/learn/mutants/linear.toml`; in
-# each the shapes are right, and with most of them a network would still learn something. `made()` puts the
+# each the shapes are right, so nothing crashes. `made()` puts the
 # mistake into the function, and takes it out again.
 
 # %%
@@ -535,6 +551,7 @@ for mutant in mutants():
                 print(f"{mutant.name}\n{textwrap.indent(textwrap.fill(str(mistake), 96), '    ')}\n")
             else:
                 raise AssertionError(f"not seen: {mutant.name}")
+assert x.shape[0] * x.shape[1] == 6
 
 # %% [markdown]
 # Each message says which number is worst, both its values, and what usually leads to such numbers. What is
@@ -587,8 +604,8 @@ prove("linear")
 #
 # </details>
 #
-# **2. The linear layer.** Cover the library's code and write `linear_backward` from (2.4), (2.5) and (2.6),
-# for an `x` with any number of axes before the last. Run
+# **2. The linear layer.** Cover the library's code and write `linear_backward` from (2.4), (2.5) and
+# (2.6), for an `x` with any number of axes before the last. Run
 # `gradcheck(linear_forward, your_backward, x, weight, bias)`.
 #
 # <details><summary>Hint</summary>

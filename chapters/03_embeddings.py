@@ -13,9 +13,10 @@
 #
 # *The computer is given number 2. How does it come to mean "dog", and how does it know that it comes second?*
 #
-# **Files:** `minibert/byhand/embedding.py` · `minibert/byhand/position.py` · `minibert/model/embedding.py` ·
-# `minibert/model/position.py` · `minibert/learn/checks/embedding.py` · `minibert/learn/checks/position.py` ·
-# `tests/test_embedding.py` · `tests/test_position.py`
+# **Files:** `minibert/byhand/embedding.py` · `minibert/byhand/position.py` ·
+# `minibert/byhand/parameters.py` · `minibert/model/embedding.py` · `minibert/model/position.py` ·
+# `minibert/learn/checks/embedding.py` · `minibert/learn/checks/position.py` · `tests/test_embedding.py` ·
+# `tests/test_position.py`
 #
 # **Needs:** [01 Tokens](01_tokens.ipynb), [02 Gradients](02_gradients.ipynb)
 #
@@ -144,7 +145,8 @@ def draw(ax, numbers, title, rows=None, columns=None):
     """Draw a matrix with its numbers, darker where they are larger in size."""
     ax.imshow(abs(numbers), cmap="Greys", vmin=0, vmax=7)
     for (row, column), number in np.ndenumerate(numbers):
-        ax.text(column, row, f"{number:g}", ha="center", va="center", color="0" if number else "0.65")
+        text = f"{number:g}".replace("-", "−")
+        ax.text(column, row, text, ha="center", va="center", color="0" if number else "0.65")
     ax.set_title(title, size=10)
     ax.set_yticks(range(len(numbers)), rows or [""] * len(numbers), size=9)
     ax.set_xticks(range(numbers.shape[1]), columns or [""] * numbers.shape[1], size=9, rotation=40)
@@ -250,17 +252,21 @@ assert np.allclose(side_by_side, added)
 # Now the sum. If $E_v$ grows a little, the sum grows as much, and the same is true of $P_t$ and $S_s$. The
 # slope is 1 in all three:
 #
-# $$dE_{v_{bt}} \ni d\text{sum}_{bt}, \qquad dP_t \ni d\text{sum}_{bt}, \qquad
-# dS_{s_{bt}} \ni d\text{sum}_{bt} \tag{3.5}$$
+# $$dE_{v_{bt}} \mathrel{+}= d\text{sum}_{bt}, \qquad dP_t \mathrel{+}= d\text{sum}_{bt}, \qquad
+# dS_{s_{bt}} \mathrel{+}= d\text{sum}_{bt} \tag{3.5}$$
 #
-# where $\ni$ says "gets, among others": each term of a sum gets the *whole* gradient, not a third of it.
-# Which others? By (3.2), all places where the same row was taken. For positions there is a shorter way to say
-# it. Row $P_t$ is taken at position $t$ of *every* sentence of the batch, so
+# Each term of a sum gets the *whole* gradient, not a third of it. And each row *adds* it, as `+=` does in a
+# Python loop over all places $b, t$, because by (3.2) a row learns from every place that it was taken to. For
+# positions there is a shorter way to write that. Row $P_t$ is taken at position $t$ of *every* sentence of
+# the batch, so
 #
 # $$dP_t = \sum_b d\text{sum}_{bt} \tag{3.6}$$
 #
 # So the three tables hand the same gradients to different rows. In total each learns the same, padding
 # apart: every place of the batch adds its $d\text{sum}$ once to each table.
+#
+# In the code, all that a block learns comes in one dictionary, `params`, under the names that the PyTorch
+# model has for it. The gradients go back in a dictionary with the same names.
 
 # %%
 show(embedding_forward, embedding_backward)
@@ -323,11 +329,12 @@ assert abs(one[0] - other[2]).max() > 0.1
 # %% [markdown]
 # ## Sinusoids: a clock with many hands
 #
-# What should $P_t$ be? Not simply the number $t$ in one feature: at position 500 it would drown the word. Not
-# $t / T$: then the step from one word to the next would depend on the length of the sentence. A clock has a
-# better way. Its hands all stay on their circles, however late it gets; the fast one tells moments apart that
-# are close, the slow one tells morning from evening. Vaswani et al. take $D/2$ hands. Hand $i$ turns by
-# $\omega_i$ with every position, and the two coordinates of its tip are two features (正弦位置编码):
+# What should $P_t$ be? Not simply the number $t$ in one of its places: at position 500 it would drown the
+# word. Not $t / T$: then the step from one word to the next would depend on the length of the sentence. A
+# clock has a better way. Its hands all stay on their circles, however late it gets; the fast one tells
+# moments apart that are close, the slow one tells morning from evening. Vaswani et al. take $D/2$ hands.
+# Hand $i$ turns by $\omega_i$ with every position, and the two coordinates of its tip are two of the $D$
+# numbers, or **features** (特征), of the position. These are the **sinusoids** (正弦位置编码):
 #
 # $$P_{p, 2i} = \sin(\omega_i p), \qquad P_{p, 2i+1} = \cos(\omega_i p), \qquad
 # \omega_i = \frac{1}{10000^{2i/D}}$$
@@ -417,7 +424,7 @@ for ax, omega, name in zip(axes, [1 / 2, 1 / 10], ["a fast hand", "a slow hand"]
             ax.text(1.15 * tip[0], 1.15 * tip[1], str(at), ha="center", va="center")
     ax.set(aspect="equal", xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), xlabel="cosine", ylabel="sine")
     ax.set_title(f"{name}: {omega:g} per position,\nthree positions are {3 * omega:g}", size=10)
-fig.suptitle("Thin to thick: three positions on are the same turn, from 1 as from 6")
+fig.suptitle("Three positions on (thin to thick) is the same turn, from 1 as from 6")
 fig.tight_layout()
 plt.show()
 
@@ -465,9 +472,9 @@ plt.show()
 # - A row learns only when a sentence is long enough to reach it. In the batch above, row 5 had gradient 0.
 # - At the start, random rows say nothing about what is near to what. Sinusoids say it from the first step.
 #
-# The last point is why `minibert pretrain` starts its learned table *as* sinusoids and lets them learn from
-# there. How much noise is in a random start, the next picture shows: every pair of positions is as unlike as
-# any other.
+# The last point is why `minibert pretrain` starts its learned table *as* sinusoids (scaled to a
+# tenth) and lets them learn from there. How much noise is in a random start, the next picture shows: every
+# pair of positions is as unlike as any other.
 
 # %%
 noise = math.sqrt(64 / 128) * np.random.default_rng(0).normal(size=(200, 128))  # as long as the sinusoids
@@ -527,6 +534,11 @@ right_hand = np.array([1.0, 0.0])
 assert np.isclose(math.cos(2) * math.cos(5) + math.sin(2) * math.sin(5), -0.98999, atol=1e-5)
 assert np.isclose(product(right_hand, right_hand, 2, 5), math.cos(3))
 assert np.isclose(product(right_hand, right_hand, 12, 15), math.cos(3))
+
+# %% [markdown]
+# The picture shows (3.8) twice. On the left is one pair of features of a query and a key, at two pairs of
+# positions that are two apart: the arrows have moved on, the angle between them has not. On the right are
+# all products of 24 positions with 24, for a query and a key that are the same vector of 64 numbers.
 
 # %%
 vector = np.random.default_rng(3).normal(size=64)  # a query and a key that fit: both are this vector
@@ -707,6 +719,7 @@ for mutant in [mutant for mutant in ours if any(words in mutant.name for words i
 # - Shaw, Uszkoreit and Vaswani 2018, *Self-attention with relative position representations*,
 #   [arXiv:1803.02155](https://arxiv.org/abs/1803.02155). Distances, learned.
 # - Press, Smith and Lewis 2022, *Train short, test long*,
-#   [arXiv:2108.12409](https://arxiv.org/abs/2108.12409). ALiBi: subtract a little for each step of distance.
+#   [arXiv:2108.12409](https://arxiv.org/abs/2108.12409). ALiBi: subtract a little for each step of
+#   distance.
 # - Haviv, Ram, Press, Izsak and Levy 2022, *Transformer language models without positional encodings still
 #   learn positional information*, [arXiv:2203.16634](https://arxiv.org/abs/2203.16634).

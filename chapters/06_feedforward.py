@@ -117,18 +117,19 @@ assert np.allclose(np.c_[inputs, np.ones(4)] @ best_line, 0.5)  # the best that 
 # %% [markdown]
 # ## Three curves
 #
-# **ReLU** (Nair and Hinton 2010) lets through what is above zero and cuts off the rest. **GELU** does this
-# gently (Hendrycks and Gimpel 2016). Its idea: draw a random number from the standard normal distribution
-# (标准正态分布). If it is below $x$, keep $x$, else put 0. A large $x$ is nearly always kept, a very
-# negative one nearly never. What you get *on average* is $x$ times the chance that it is kept:
+# **ReLU** (线性整流函数, Nair and Hinton 2010) lets through what is above zero and cuts off the rest.
+# **GELU** (高斯误差线性单元, Hendrycks and Gimpel 2016) does this gently. Its idea: draw a random number
+# from the standard normal distribution (标准正态分布). If it is below $x$, keep $x$, else put 0. A large
+# $x$ is nearly always kept, a very negative one nearly never. What you get *on average* is $x$ times the
+# chance that it is kept:
 #
 # $$\mathrm{gelu}(x) = x\, \Phi(x) \qquad \Phi(x) = \int_{-\infty}^x \varphi(t)\, dt \qquad
 # \varphi(t) = \frac{1}{\sqrt{2\pi}}\, e^{-t^2/2}$$
 #
-# $\varphi$ is the bell curve and $\Phi(x)$ the area under it to the left of $x$. In software one finds the
-# same area under another name, the error function (误差函数):
-# $\Phi(x) = \frac12 \left(1 + \mathrm{erf}(x / \sqrt2)\right)$. Because that was slow on some machines, the
-# paper also gives an **approximation** with a tanh, which the code of GPT-2 uses:
+# $\varphi$ is the bell curve and $\Phi(x)$ the area under it to the left of $x$. In software one finds
+# the same area under another name, the error function (误差函数):
+# $\Phi(x) = \frac12 \left(1 + \mathrm{erf}(x / \sqrt2)\right)$. Because that was slow on some machines,
+# the paper also gives an **approximation** with a tanh, which the code of GPT-2 uses:
 #
 # $$\mathrm{gelu}(x) \approx
 # \frac{x}{2} \left(1 + \tanh\left(\sqrt{2/\pi}\, (x + 0.044715\, x^3)\right)\right)$$
@@ -321,8 +322,8 @@ def learn(F, steps=4000, rate=0.02):
 
 
 # %%
-sides = np.c_[points, np.ones(len(points))]
-line = sides @ np.linalg.lstsq(sides, target, rcond=None)[0]
+with_ones = np.c_[points, np.ones(len(points))]  # for a slope and a height
+line = with_ones @ np.linalg.lstsq(with_ones, target, rcond=None)[0]
 curves = {"no activation": (line, [float(((line - target) ** 2).mean())])}
 curves |= {f"F = {F}": learn(F) for F in (1, 4, 16)}
 
@@ -398,9 +399,13 @@ plt.show()
 # A pencil's case: $x = 6$, $p = 1/3$. One time in three there is 0, two times in three $6 / (2/3) = 9$. The
 # mean is $(0 + 9 + 9)/3 = 6$.
 #
-# The mean stays, but there is noise. The variance (方差) of the factor $m/(1-p)$ is
-# $\mathbb{E}[m^2]/(1-p)^2 - 1 = \frac{1}{1-p} - 1 = \frac{p}{1-p}$: a ninth for $p = 0.1$, but 1 for
-# $p = 0.5$. For a sum $s = \sum_i w_i x_i$ in the next layer the variances of the terms add up, to
+# The mean stays, but there is noise. The variance (方差) is the mean of the square, less the square of the
+# mean. As $m$ is 0 or 1, $m^2 = m$, whose mean is $1 - p$. So the variance of the factor $m/(1-p)$ is
+#
+# $$\frac{\mathbb{E}[m^2]}{(1-p)^2} - 1^2 = \frac{1}{1-p} - 1 = \frac{p}{1-p}$$
+#
+# a ninth for $p = 0.1$, but 1 for $p = 0.5$. For a sum $s = \sum_i w_i x_i$ in the next layer the
+# variances of the terms add up, since each is drawn by itself, to
 #
 # $$\mathrm{Var}[s] = \frac{p}{1-p} \sum_i (w_i x_i)^2$$
 #
@@ -418,6 +423,7 @@ for rate, drawn in sums.items():
     assert abs(drawn.mean() - 1) < 5 * spread / math.sqrt(len(drawn))
     assert abs(drawn.std() / spread - 1) < 0.05
 assert (0 + 9 + 9) / 3 == 6
+assert math.isclose(0.1 / (1 - 0.1), 1 / 9) and 0.5 / (1 - 0.5) == 1
 
 # %%
 fig, ax = plt.subplots(figsize=(7.5, 3.4), dpi=100)
@@ -571,8 +577,9 @@ for mutant in wrong:
 #   [arXiv:1606.08415](https://arxiv.org/abs/1606.08415).
 # - Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov 2014, *Dropout: a simple way to prevent
 #   neural networks from overfitting*, JMLR 15, 1929–1958.
-# - Cybenko 1989, *Approximation by superpositions of a sigmoidal function*: two layers with a bend come as
-#   near as you like to any continuous curve, if they are wide enough.
+# - Cybenko 1989, *Approximation by superpositions of a sigmoidal function*, Mathematics of Control, Signals
+#   and Systems 2, 303–314: two layers with a bend come as near as you like to any continuous curve on an
+#   interval, if they are wide enough.
 # - Geva, Schuster, Berant and Levy 2021, *Transformer feed-forward layers are key-value memories*,
 #   [arXiv:2012.14913](https://arxiv.org/abs/2012.14913).
 # - Shazeer 2020, *GLU variants improve transformer*, [arXiv:2002.05202](https://arxiv.org/abs/2002.05202).
