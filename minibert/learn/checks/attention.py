@@ -147,39 +147,39 @@ LN2 = math.log(2)
 
 def pencil_case() -> tuple[Array, Array, Array]:
     """Return the queries, keys and values of chapter 04: three words, K = 4."""
-    query = np.array([[LN2, 0.0, 0.0, 0.0], [0.0, LN2, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    query = np.array([[0.0, LN2, 0.0, 0.0], [LN2, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
     key = np.array([[2.0, 0.0, 0.0, 0.0], [0.0, 2.0, 0.0, 0.0], [0.0, 0.0, 2.0, 0.0]])
     value = np.array([[12.0, 0.0], [0.0, 12.0], [12.0, 12.0]])
     return query[None, None], key[None, None], value[None, None]
 
 
 def check_a_case_by_hand() -> None:
-    """K = 4, so the root is 2; the scores are (ln 2, 0, 0), (0, ln 2, 0), (0, 0, 0).
+    """K = 4, so the root is 2; the scores are (0, ln 2, 0), (ln 2, 0, 0), (0, 0, 0).
 
-    Weights 1/2, 1/4, 1/4; 1/4, 1/2, 1/4; and a third each.
+    Weights 1/4, 1/2, 1/4; 1/2, 1/4, 1/4; and a third each.
     """
     query, key, value = pencil_case()
-    weights = np.array([[[[2, 1, 1], [1, 2, 1], [4 / 3, 4 / 3, 4 / 3]]]]) / 4
+    weights = np.array([[[[1 / 4, 1 / 2, 1 / 4], [1 / 2, 1 / 4, 1 / 4], [1 / 3, 1 / 3, 1 / 3]]]])
     expect_close(attention_weights(query, key), weights, "the weights")
     out, _ = attention_forward(query, key, value)
-    expect_close(out, np.array([[[[9.0, 6.0], [6.0, 9.0], [8.0, 8.0]]]]), "out")
+    expect_close(out, np.array([[[[6.0, 9.0], [9.0, 6.0], [8.0, 8.0]]]]), "out")
 
 
 def check_its_gradients_by_hand() -> None:
-    """The first query's output is pulled along its first number, the second's along its second.
+    """The first word's output is pulled along its first number, the second's along its second.
 
-    dweights of the first row: the values' first numbers, 12, 0, 12; their mean under the weights is 9; so
-    dscores (12 - 9) / 2, (0 - 9) / 4, (12 - 9) / 4. The second row is the first with the words changed over.
+    dweights of the first word: the values' first numbers, 12, 0, 12; their mean under the weights is 6; so
+    dscores are (12 - 6) / 4, (0 - 6) / 2, (12 - 6) / 4. The second word is the first, two columns changed over.
     """
     query, key, value = pencil_case()
     _, cache = attention_forward(query, key, value)
     dout = np.array([[[[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]]])
     dquery, dkey, dvalue = attention_backward(dout, cache)
-    expect_close(dvalue, np.array([[[[2, 1], [1, 2], [1, 1]]]]) / 4, "dvalue")
-    expected = [[[[1.5, -2.25, 0.75, 0], [-2.25, 1.5, 0.75, 0], [0, 0, 0, 0]]]]
+    expect_close(dvalue, np.array([[[[1, 2], [2, 1], [1, 1]]]]) / 4, "dvalue")
+    expected = [[[[1.5, -3, 1.5, 0], [-3, 1.5, 1.5, 0], [0, 0, 0, 0]]]]
     expect_close(dquery, np.array(expected), "dquery: dscores times 2, the keys' length, by 2, the root")
-    expected = [[[[1.5, -2.25, 0, 0], [-2.25, 1.5, 0, 0], [0.75, 0.75, 0, 0]]]]
-    expect_close(dkey, np.array(expected) * LN2 / 2, "dkey: dscores turned over, times ln 2, by 2, the root")
+    expected = [[[[-1.5, 0.75, 0, 0], [0.75, -1.5, 0, 0], [0.75, 0.75, 0, 0]]]]
+    expect_close(dkey, np.array(expected) * LN2, "dkey: dscores times the queries, by 2, the root")
 
 
 def check_masks_by_hand() -> None:
