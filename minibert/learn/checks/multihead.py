@@ -182,7 +182,7 @@ def check_merging_is_the_transpose_of_splitting(size: Sizes, seed: int) -> None:
     expect(abs(left - (x * merge_heads(y)).sum()) < 1e-10, "sum(split(x) y) differs from sum(x merge(y))")
 
 
-def by_hand() -> tuple[Array, Parameters]:
+def case_by_hand() -> tuple[Array, Parameters]:
     """Return two tokens and parameters with which all is worked out in `check_a_case_by_hand`."""
     root = math.sqrt(2) * math.log(3)
     eye, swap, none = np.eye(2), np.array([[0.0, 1], [1, 0]]), np.zeros((2, 2))
@@ -208,7 +208,7 @@ def check_a_case_by_hand() -> None:
     4 into dx: (3, 0), (1, 0). dweights = (4, 0), their mean 3, so softmax gives (3/4, -3/4), divided by
     sqrt 2. The query gets that times the keys, the keys that times the query sqrt 2 ln 3 (1, 0).
     """
-    x, params = by_hand()
+    x, params = case_by_hand()
     out, cache = self_attention_forward(x, params, 2)
     expect_close(out, np.array([[[3.0, 1, 2, 13], [1, 3, -2, 11]]]), "out of two tokens")
 
@@ -282,8 +282,7 @@ def check_a_head_that_the_output_ignores_changes_nothing_and_learns_nothing(size
     _, dparams = self_attention_backward(rng.normal(size=out.shape), cache)
     for name in ("query.weight", "key.weight", "value.weight", "value.bias"):
         expect(not dparams[name][: size.K].any(), f"the gradient of {name} in a head that nobody reads is 0")
-    if size.T > 1:
-        expect(dparams["output.weight"][:, : size.K].any(), "Wo itself still learns from that head")
+    expect(dparams["output.weight"][:, : size.K].any(), "Wo itself still learns from that head")
 
 
 def check_the_bias_of_the_keys_changes_nothing(size: Sizes, seed: int) -> None:
