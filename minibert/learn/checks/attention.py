@@ -169,7 +169,7 @@ def check_its_gradients_by_hand() -> None:
     """The first word's output is pulled along its first number, the second's along its second.
 
     dweights of the first word: the values' first numbers, 12, 0, 12; their mean under the weights is 6; so
-    dscores are (12 - 6) / 4, (0 - 6) / 2, (12 - 6) / 4. The second word is the first, two columns changed over.
+    dscores are (12 - 6) / 4, (0 - 6) / 2, (12 - 6) / 4. In the second word 1 and 2 change places.
     """
     query, key, value = pencil_case()
     _, cache = attention_forward(query, key, value)
