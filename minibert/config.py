@@ -194,6 +194,8 @@ class PretrainConfig:
     """Decides the first weights, the order of the examples, the masks and the dropout."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train; `auto` takes cuda, then mps, then the CPU."""
+    backend: Literal["torch", "numpy"] = "torch"
+    """`numpy`: forward, backward and optimisers by hand in NumPy, on the CPU, to see it done; slower."""
     checkpoint_every: int = 500
     """Steps between two checkpoints."""
     log_every: int = 20
@@ -219,6 +221,10 @@ class PretrainConfig:
         require(
             self.max_minutes is None or self.max_minutes > 0,
             f"max_minutes must be above 0, got {self.max_minutes}",
+        )
+        require(
+            self.backend == "torch" or self.device in ("auto", "cpu"),
+            f"the numpy backend trains on the CPU, got --device {self.device}",
         )
         require(0 < self.mask_rate < 1, f"mask_rate must be between 0 and 1, got {self.mask_rate}")
         require(0 <= self.warmup <= 1, f"warmup must be in [0, 1], got {self.warmup}")

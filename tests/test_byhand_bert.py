@@ -23,7 +23,7 @@ from minibert.config import BertConfig
 from minibert.hub import from_hugging_face, to_hugging_face, write_config
 from minibert.learn.checks import bert as checks
 from minibert.model.bert import BertForPretraining
-from minibert.recipes.pretrain import pretraining_loss
+from minibert.recipes.learning import pretraining_loss
 from minibert.train.optimizer import AdamW, clip_gradients, decay_groups
 from minibert.train.schedule import factor
 

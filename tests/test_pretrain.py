@@ -14,7 +14,8 @@ from minibert.config import PRESETS, PretrainConfig, model_config
 from minibert.hub import from_pretrained
 from minibert.recipes import pretrain as module
 from minibert.recipes.fill import fill
-from minibert.recipes.pretrain import optimizers, pretrain, pretraining_loss
+from minibert.recipes.learning import TORCH
+from minibert.recipes.pretrain import pretrain
 from minibert.text.tokenizer import Tokenizer
 
 
@@ -114,13 +115,13 @@ def test_a_stopped_and_resumed_run_equals_one_that_never_stopped(run, tmp_path, 
     def stopping(model, batch):
         if calls.pop():
             raise Stopped
-        return pretraining_loss(model, batch)
+        return TORCH.loss(model, batch)
 
     calls = [True] + [False] * stop_at
-    monkeypatch.setattr(module, "pretraining_loss", stopping)
+    monkeypatch.setitem(module.BACKENDS, "torch", dataclasses.replace(TORCH, loss=stopping))
     with pytest.raises(Stopped):
         pretrain("bert-tiny", config)
-    monkeypatch.setattr(module, "pretraining_loss", pretraining_loss)
+    monkeypatch.setitem(module.BACKENDS, "torch", TORCH)
     resumed = pretrain("bert-tiny", dataclasses.replace(config, resume="auto"))
     assert weights(resumed) == weights(run)
     assert json.loads((resumed / "evaluation.json").read_text()) == json.loads(
@@ -244,20 +245,3 @@ def test_presets_have_the_published_sizes(preset, layers, width, millions):
 def test_an_unknown_preset_gets_a_suggestion():
     with pytest.raises(ValueError, match=r"no preset 'bert-tinny'\. Did you mean 'bert-tiny'\?"):
         pretrain("bert-tinny", PretrainConfig())
-
-
-def test_muon_gets_the_matrices_between_hidden_states_and_adamw_the_rest(run):
-    model, _ = from_pretrained(run)
-    adamw, muon = optimizers(model, PretrainConfig())
-    names = {id(p): name for name, p in model.named_parameters()}
-    moved = {names[id(p)] for group in muon.param_groups for p in group["params"]}
-    parts = ("attention.query", "attention.key", "attention.value", "attention.output")
-    parts += ("feedforward.expand", "feedforward.contract")
-    assert moved == {f"bert.blocks.0.{part}.weight" for part in parts} | {
-        "bert.pooler.weight",
-        "words.dense.weight",
-    }
-    rest = {names[id(p)] for group in adamw.param_groups for p in group["params"]}
-    assert moved | rest == set(names.values()) and not moved & rest
-    [alone] = optimizers(model, PretrainConfig(optimizer="adamw"))
-    assert sum(len(group["params"]) for group in alone.param_groups) == len(names)

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,34 +13,37 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import nn
 
 import minibert
-from minibert.batches.batch import Batch, PretrainingBatches
+from minibert.batches.batch import PretrainingBatches
 from minibert.config import DEFAULT_MINUTES, BertConfig, PretrainConfig, model_config, require
 from minibert.files import replace_file
 from minibert.hub import from_pretrained, save_pretrained
 from minibert.model.bert import BertForPretraining
+from minibert.recipes.byhand import NUMPY, compare_speed
 from minibert.recipes.data import Text, prepare
 from minibert.recipes.evaluate import evaluate, full_evaluation, held_out_batches
 from minibert.recipes.fill import sample_blanks
+from minibert.recipes.learning import TORCH
 from minibert.report import write_model_card, write_report
 from minibert.sources import cards
 from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.store import Store
 from minibert.text.tokenizer import load_tokenizer
 from minibert.train.loop import choose_device, train
-from minibert.train.loss import cross_entropy, linear_cross_entropy
-from minibert.train.optimizer import Muon, decay_groups
 
 GLIMPSE = 256
 """Held-out examples looked at while training; the evaluation at the end uses more."""
+
+BACKENDS = {"torch": TORCH, "numpy": NUMPY}
+"""How a run learns, by the names of `PretrainConfig.backend`."""
 
 MAY_CHANGE = {
     "out",
     "resume",
     "device",
+    "backend",
     "steps",
     "max_minutes",
     "checkpoint_every",
@@ -70,7 +73,8 @@ def pretrain(preset: str, config: PretrainConfig, command: str = "") -> Path:
     out = config.out or Path("runs") / preset
     before = check_folder(out, config.resume == "auto")
     shape = model_config(preset, config)
-    device = choose_device(config.device)
+    device = choose_device("cpu" if config.backend == "numpy" else config.device)
+    learning = BACKENDS[config.backend]
 
     model, tokenizer = starting_point(out, config, resumed=before is not None)
     text = prepare(config.corpus, config.vocab_size, tokenizer)
@@ -92,11 +96,13 @@ def pretrain(preset: str, config: PretrainConfig, command: str = "") -> Path:
     if steps is None and max_minutes is None:
         max_minutes = DEFAULT_MINUTES
     held_out = None if text.held_out is None else held_out_of(text.held_out, text.tokenizer, config)
+    if learning is NUMPY:
+        logger.info("%s", compare_speed(model, batches, config))
     at = train(
         model,
-        pretraining_loss,
+        learning.loss,
         batches,
-        optimizers(model, config),
+        learning.optimizers(model, config),
         out,
         steps=steps,
         max_minutes=max_minutes,
@@ -182,35 +188,6 @@ def new_model(shape: BertConfig, text: Text, config: PretrainConfig) -> BertForP
         with torch.no_grad():
             model.words.bias.copy_(torch.from_numpy(np.log(counts / counts.sum())))
     return model
-
-
-def pretraining_loss(model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-    """Return the loss of Devlin et al. 2019, section 3.1, and its parts.
-
-    loss = mean over predicted words of -log p(word) + mean over pairs of -log p(true next or random)
-    """
-    assert isinstance(model, BertForPretraining)
-    features, pairs = model.features(batch.ids, batch.segments, batch.attend, batch.slots)
-    words = linear_cross_entropy(features, model.words.weight, model.words.bias, batch.targets)
-    if batch.pair_labels is None:
-        return {"loss": words, "word_loss": words}
-    pair = cross_entropy(pairs, batch.pair_labels)
-    return {"loss": words + pair, "word_loss": words, "pair_loss": pair}
-
-
-def optimizers(model: BertForPretraining, config: PretrainConfig) -> Sequence[Optimizer]:
-    """Return AdamW for everything; or Muon for the matrices between hidden states and AdamW for the rest.
-
-    The rest is embeddings, the pairs' two outputs, biases and norms.
-    AdamW is torch's fused one, which the tests hold equal to ours step by step.
-    """
-    linear = [m for m in model.modules() if isinstance(m, nn.Linear) and m is not model.pairs]
-    matrices = [m.weight for m in linear] if config.optimizer == "muon" else []
-    theirs = {id(p) for p in matrices}
-    rest = [p for p in model.parameters() if id(p) not in theirs]
-    lr = config.lr or (4e-3 if matrices else 1e-3)
-    adamw = torch.optim.AdamW(decay_groups(rest, config.weight_decay), lr=lr, betas=(0.9, 0.98), fused=True)
-    return [adamw, Muon(matrices, config.matrix_lr)] if matrices else [adamw]
 
 
 def glimpse(batches: PretrainingBatches):

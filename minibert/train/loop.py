@@ -113,8 +113,7 @@ def train(
     saves = folder / "checkpoints"
     saves.mkdir(parents=True, exist_ok=True)
     at = restore(model, optimizers, saves) if resume else Progressed()
-    for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-        group.setdefault("peak_lr", group["lr"])
+    remember_peaks(optimizers)
 
     metrics, progress = MetricsFile(folder / "metrics.jsonl", at.step), Progress()
     log, recent = to_all(metrics, progress), Averages(at.tokens, at.seconds)
@@ -150,6 +149,12 @@ def train(
     progress.close()
     model.eval()
     return at
+
+
+def remember_peaks(optimizers: Sequence[Optimizer]) -> None:
+    """Take each group's `lr` for its peak, unless it has one already."""
+    for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+        group.setdefault("peak_lr", group["lr"])
 
 
 def take_step(

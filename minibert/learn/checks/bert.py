@@ -313,6 +313,6 @@ def check_the_gradient_of_the_sum_is_the_sum_of_the_gradients(size: Sizes, seed:
     examples, params, settings = draw_with()(size, np.random.default_rng(seed))
     _, cache = pretraining_forward(examples, params, settings)
     words, pairs = (pretraining_backward(dlosses, cache) for dlosses in np.eye(2))
-    total = {name: words[name] + pairs[name] for name in words}
+    total: Parameters = {name: words[name] + pairs[name] for name in words}
     for name, error in relative_errors(pretraining_backward(np.ones(2), cache), total).items():
         expect(error < 1e-9, f"the gradient of {name} under both losses is not the sum of the two")

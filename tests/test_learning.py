@@ -1,0 +1,52 @@
+"""What pretraining makes small, and which optimiser moves which weights."""
+
+import pytest
+import torch
+
+from minibert.config import BertConfig, PretrainConfig
+from minibert.model.bert import BertForPretraining
+from minibert.recipes.byhand import NUMPY
+from minibert.recipes.learning import TORCH, Learning, divide
+
+
+def small() -> BertForPretraining:
+    return BertForPretraining(BertConfig(40, layers=1, width=8, heads=2, feedforward=8, max_positions=8))
+
+
+def test_muon_gets_the_matrices_between_hidden_states_and_adamw_the_rest() -> None:
+    model = small()
+    names = {id(p): name for name, p in model.named_parameters()}
+    matrices, rest, lr = divide(model, PretrainConfig())
+    moved = {names[id(p)] for p in matrices}
+    parts = ("attention.query", "attention.key", "attention.value", "attention.output")
+    parts += ("feedforward.expand", "feedforward.contract")
+    assert moved == {f"bert.blocks.0.{part}.weight" for part in parts} | {
+        "bert.pooler.weight",
+        "words.dense.weight",
+    }
+    others = {names[id(p)] for p in rest}
+    assert moved | others == set(names.values()) and not moved & others
+    assert lr == 4e-3
+
+
+@pytest.mark.parametrize("learning", [TORCH, NUMPY], ids=["torch", "numpy"])
+def test_the_optimisers_have_all_parameters_once_and_the_rates_asked_for(learning: Learning) -> None:
+    model = small()
+    parameters = {id(p) for p in model.parameters()}
+    for config, lrs in (
+        (PretrainConfig(), [4e-3, 0.015]),
+        (PretrainConfig(optimizer="adamw"), [1e-3]),
+        (PretrainConfig(optimizer="adamw", lr=0.5), [0.5]),
+        (PretrainConfig(lr=0.5, matrix_lr=0.25), [0.5, 0.25]),
+    ):
+        made = learning.optimizers(model, config)
+        moved = [id(p) for optimizer in made for group in optimizer.param_groups for p in group["params"]]
+        assert sorted(moved) == sorted(parameters)
+        assert [optimizer.param_groups[0]["lr"] for optimizer in made] == lrs
+        decays = {p.ndim: group["weight_decay"] for group in made[0].param_groups for p in group["params"]}
+        assert decays == {2: 0.01, 1: 0.0}
+
+
+def test_in_torch_adamw_is_the_fused_one() -> None:
+    adamw = TORCH.optimizers(small(), PretrainConfig())[0]
+    assert isinstance(adamw, torch.optim.AdamW) and adamw.defaults["fused"]
