@@ -43,8 +43,15 @@ import torch
 
 # %%
 from minibert.byhand.linear import linear_backward, linear_forward
-from minibert.byhand.loss import IGNORE, cross_entropy_backward, cross_entropy_forward, log_softmax
-from minibert.config import BertConfig
+from minibert.byhand.loss import (
+    IGNORE,
+    cross_entropy_backward,
+    cross_entropy_forward,
+    log_softmax,
+    mean_squared_error_backward,
+    mean_squared_error_forward,
+)
+from minibert.config import BertConfig, PretrainConfig
 from minibert.learn.checks import loss as loss_checks
 from minibert.learn.mutate import mutants
 from minibert.learn.notebook import show
@@ -144,7 +151,7 @@ assert math.isclose(math.exp(3 - math.log(2)), math.exp(3) / 2)
 # ## From scores to probabilities, without overflow
 #
 # A probability is positive, and all of them sum to 1. The exponential makes any score positive, and
-# dividing by the sum does the rest: that is the **softmax** (柔性最大值, Bridle 1990), the $p_v$ above.
+# dividing by the sum does the rest: that is the **softmax** (归一化指数函数, Bridle 1990), the $p_v$ above.
 # With the pencil: logits $0, \log 2, \log 5$ have the exponentials $1, 2, 5$, which sum to 8. So
 # $p = (1/8, 2/8, 5/8)$, and if the third is right, $L = \log(8/5) = 0.47$.
 
@@ -176,6 +183,8 @@ assert np.isclose(loss, math.log(8 / 5)) and round(float(loss), 2) == 0.47
 # %%
 with np.errstate(over="ignore", divide="ignore"):
     assert np.isinf(np.exp(np.float32(89))) and np.isfinite(np.exp(np.float32(88)))
+    assert np.isclose(np.finfo(np.float32).max, 3.4e38, rtol=0.01)
+    assert 1e-45 < float(np.finfo(np.float32).smallest_subnormal) < 2e-45
     far = np.array([0.0, -200.0], dtype=np.float32)
     assert np.log(np.exp(far) / np.exp(far).sum())[1] == -np.inf  # the softmax first, its logarithm after
 assert log_softmax(far)[1] == -200  # (8.2)
@@ -263,16 +272,18 @@ axes[0].set_title("Downhill is across the diagonal")
 axes[1].plot(gap, np.log1p(np.exp(-gap)), "k-", label="loss")
 axes[1].plot(gap, 1 / (1 + np.exp(-gap)) - 1, "k--", label="slope, $p - 1$")
 axes[1].axhline(0, color="0.7", lw=0.8)
-axes[1].set(xlabel="right logit − other logit", title="Straight where wrong, flat where right")
+axes[1].set(xlabel="right logit − other logit", ylabel="loss (nats), and its slope")
+axes[1].set_title("Straight where wrong, flat where right")
 axes[1].legend(frameon=False)
 fig.tight_layout()
 plt.show()
 
 # %% [markdown]
-# Two classes are all that next-sentence prediction (下一句预测) has: does the second sentence follow or not?
-# No other function is needed for it. With $V = 2$, (8.1) is $L = \log(1 + e^{-(z_t - z_o)})$, with $z_o$ the
-# other logit: the curve on the right, which is also known as the logistic loss. BERT's loss is this and that
-# of the masked words, added (Devlin et al. 2019, appendix A.2).
+# Two classes are all that next-sentence prediction (下一句预测) has: does the second sentence follow or
+# not? No other function is needed for it. With $V = 2$, (8.1) is $L = \log(1 + e^{-(z_t - z_o)})$, with
+# $z_o$ the other logit (divide $p_t = e^{z_t} / (e^{z_t} + e^{z_o})$ by $e^{z_t}$, above and below). It
+# is the curve on the right, which is also known as the logistic loss. BERT's loss is this and that of the
+# masked words, added (Devlin et al. 2019, appendix A.2).
 
 # %%
 both, _ = cross_entropy_forward(np.array([[2.0, 0.0], [2.0, 0.0]]), np.array([0, 1]))
@@ -350,9 +361,8 @@ plt.show()
 #
 # $$\frac{\partial L}{\partial z_{iv}} = w_i\,(p_{iv} - y_{iv}) \tag{8.6}$$
 #
-# If nothing counts, we want $L = 0$
-# with zero gradient, and not the $0/0$ that a mean of nothing is: a short sentence may happen to have no
-# masked word.
+# If nothing counts, we want $L = 0$ with zero gradient, and not the $0/0$ that a mean of nothing is: a short
+# sentence may happen to have no masked word.
 
 # %%
 loss, notes = cross_entropy_forward(np.array([[1.0, 2.0], [0.5, 0.0]]), np.array([IGNORE, IGNORE]))
@@ -431,8 +441,6 @@ show(cross_entropy_forward, cross_entropy_backward)
 # gradient is $\frac{2}{4}(0, 2, 0, -1) = (0, 1, 0, -0.5)$.
 
 # %%
-from minibert.byhand.loss import mean_squared_error_backward, mean_squared_error_forward
-
 loss, notes = mean_squared_error_forward(np.array([1.0, 2, 3, 4]), np.array([1.0, 0, 3, 5]))
 dx, dt = mean_squared_error_backward(1.0, notes)
 assert loss == 5 / 4 and dx.tolist() == [0, 1, 0, -0.5] and (dt == -dx).all()
@@ -442,11 +450,12 @@ assert loss == 5 / 4 and dx.tolist() == [0, 1, 0, -0.5] and (dt == -dx).all()
 # of width 1, the probability density of $t$ is $e^{-(t-x)^2/2} / \sqrt{2\pi}$, and minus its logarithm is
 # $(t - x)^2 / 2$ plus a constant. Squares are the minus-log of the bell curve.
 #
-# Why then not take squares for classes, too, between $p$ and $y$? For two classes that is $(1-p)^2$, if $p$
-# is what the right one got. Its slope in the logit has one factor too many: on its way back through the
-# softmax, $dp/dz = p(1-p)$, so
+# Why then not take squares for classes, too, between $p$ and $y$? For two classes that is $(1-p)^2$, if
+# $p$ is what the right one got. With $z$ for how far its logit leads, $p = 1/(1 + e^{-z})$, and the chain
+# rule gives
 #
-# $$\frac{d}{dz}(1-p)^2 = -2(1-p) \cdot p(1-p) = -2\,p\,(1-p)^2$$
+# $$\frac{dp}{dz} = \frac{e^{-z}}{(1 + e^{-z})^2} = p\,(1-p), \qquad
+# \frac{d}{dz}(1-p)^2 = -2(1-p) \cdot p(1-p) = -2\,p\,(1-p)^2$$
 #
 # If the model is badly wrong, $p$ is nearly 0, and so is the slope: **the more wrong, the less it learns.**
 # With the right logit 6 behind, $p = 0.0025$. Cross-entropy pulls with $p - 1 = -0.998$, the square with
@@ -527,9 +536,11 @@ assert round(entropy, 1) == 6.5
 # %% [markdown]
 # ## The largest matrix of the network, never kept
 #
-# In one step of `minibert pretrain` about 1,100 words are predicted, each with 8,192 logits: 9 million
-# numbers, by far the largest matrix of a small BERT. The plain way makes the logits, keeps the probabilities
-# for the way back, and makes a gradient of the same size: three times 34 MiB in float32.
+# In one step of `minibert pretrain` 48 sequences of 80 tokens pass through the model. It predicts 30 % (BERT
+# itself 15 %) of all but the three special tokens of each, about 1,100 words, and each takes 8,192 logits.
+# That makes 9 million numbers, by far the largest matrix of a small BERT. The plain way makes the logits,
+# keeps the probabilities for the way back, and makes a gradient of the same size: three times 34 MiB in
+# float32.
 #
 # But $p - y$ is known as soon as the forward pass is done: nothing that comes from the right can change it,
 # except one factor, because the loss is *one number*. So we may go on at once. The logits come from a linear
@@ -542,6 +553,9 @@ assert round(entropy, 1) == 6.5
 # one for the GPU.
 
 # %%
+run = PretrainConfig()
+assert (run.batch_size, run.seq_len, run.mask_rate, run.vocab_size) == (48, 80, 0.3, 8192)
+assert round(48 * (80 - 3) * 0.3, -2) == 1100 and round(1100 * 8192, -6) == 9_000_000
 assert round(1100 * 8192 * 4 / 2**20) == 34
 show(linear_cross_entropy)
 
