@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import json
 import logging
 import re
 from pathlib import Path
@@ -117,13 +118,14 @@ def test_the_ratio_of_the_speeds_is_told_and_leaves_the_model_alone(tmp_path: Pa
     model = small(batches)
     before = copy.deepcopy(arrays(model))
     told = compare_speed(model, batches, PretrainConfig())
-    found = re.fullmatch(r"a step takes (\S+) s by hand and (\S+) s in torch: (\S+) times as long", told)
+    found = re.fullmatch(r"a step takes (\S+) s by hand and (\S+) s in PyTorch: (\S+) times as long", told)
     assert found and all(float(number) > 0 for number in found.groups())
     assert all(np.array_equal(weight, before[name]) for name, weight in arrays(model).items())
 
     with caplog.at_level(logging.INFO, "minibert"):
-        pretrain("bert-tiny", small_config(tmp_path, backend="numpy", steps=1))
-    assert "times as long" in caplog.text
+        run = pretrain("bert-tiny", small_config(tmp_path, backend="numpy", steps=1))
+    assert "in NumPy a step takes" in caplog.text and "times as long" in caplog.text
+    assert "times as long" in json.loads((run / "run.json").read_text())["by_hand"]
 
 
 def test_numpy_trains_on_the_cpu_alone() -> None:

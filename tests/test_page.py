@@ -39,10 +39,16 @@ def test_what_ran_is_listed(done: Path) -> None:
     assert cells(report, "optimiser")[1] == "muon, learning rate up to 0.003, Muon's up to 0.02"
     assert cells(report, "training text")[1] == "238 documents, 61,234 sentences, 2,312,345 tokens"
     assert "Documents held out: 1801-Jefferson-1, 2005-Bush-1." in report
-    assert "Note." not in report
+    assert "Note." not in report and "NumPy" not in report
     text = "that we may [MASK] the public debt | and # of * it _ at 5 $"
     assert f"minibert fill {done} '{text}'" in report
     assert f'print(fill("{text}"))' in report
+
+
+def test_a_run_by_hand_says_so_with_its_speed(tmp_path: Path) -> None:
+    told = "a step takes 2 s by hand and 1 s in PyTorch: 2.0 times as long"
+    run = write_run(tmp_path / "run", run_record(by_hand=told), metrics_rows(200))
+    assert cells(write_report(run).read_text(encoding="utf-8"), "worked out in NumPy")[1] == told
 
 
 def test_right_guesses_are_marked_with_a_word_and_counted(done: Path) -> None:

@@ -179,4 +179,4 @@ def compare_speed(model: BertForPretraining, batches: Callable[[int], Batch], co
     counted = times[1:] or times
     hand, torch_ = (statistics.median(column) for column in zip(*counted, strict=True))
     ratio = statistics.median(one / other for one, other in counted)
-    return f"a step takes {hand:.3g} s by hand and {torch_:.3g} s in torch: {ratio:.1f} times as long"
+    return f"a step takes {hand:.3g} s by hand and {torch_:.3g} s in PyTorch: {ratio:.1f} times as long"

@@ -89,6 +89,10 @@ def pretrain(preset: str, config: PretrainConfig, command: str = "") -> Path:
         require_same(before, record, out)
         record = {**record, "started": before["started"], "command": before["command"]}
 
+    if learning is NUMPY:
+        record["by_hand"] = compare_speed(model, batches, config)
+        logger.info("in NumPy %s", record["by_hand"])
+
     out.mkdir(parents=True, exist_ok=True)
     text.tokenizer.save(out)
     write_json(out / "run.json", record)
@@ -96,8 +100,6 @@ def pretrain(preset: str, config: PretrainConfig, command: str = "") -> Path:
     if steps is None and max_minutes is None:
         max_minutes = DEFAULT_MINUTES
     held_out = None if text.held_out is None else held_out_of(text.held_out, text.tokenizer, config)
-    if learning is NUMPY:
-        logger.info("%s", compare_speed(model, batches, config))
     at = train(
         model,
         learning.loss,

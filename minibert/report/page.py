@@ -78,6 +78,7 @@ def settings(files: RunFiles) -> list[list[str]]:
         kinds = ("documents", "sentences", "tokens")
         return ", ".join(f"{count(files.get('data', part, kind))} {kind}" for kind in kinds)
 
+    by_hand = files.get("by_hand")
     return [
         ["preset", files.get("preset") or NONE],
         ["layers, width, heads, feed-forward", numbers("model", "layers", "width", "heads", "feedforward")],
@@ -89,6 +90,7 @@ def settings(files: RunFiles) -> list[list[str]]:
         ["steps", count(files.last.get("step"))],
         ["tokens seen in training", count(files.last.get("tokens"))],
         ["time trained", duration(files.last.get("seconds"))],
+        *([["worked out in NumPy", by_hand]] if by_hand else []),
         ["corpus", files.corpus],
         ["training text", amounts("train")],
         ["held-out text", amounts("held_out")],
