@@ -9,12 +9,13 @@ import torch
 from by_hand import by_hand
 from hypothesis import given
 from oracles import distance
-from strategies import normal, seeds
+from strategies import check_sizes, normal, seeds
 
 from minibert.byhand.activation import ACTIVATIONS as BY_HAND
 from minibert.byhand.activation import erf
 from minibert.config import BertConfig
 from minibert.learn.checks import activation as checks
+from minibert.learn.sizes import Sizes
 from minibert.model.activation import ACTIVATIONS, gelu_plain, gelu_tanh_plain
 
 test_by_hand = by_hand(checks)
@@ -42,15 +43,17 @@ def test_values_worked_by_hand(name: str, expected: list[float]) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))
-@given(seed=seeds)
-def test_the_kernel_gives_the_numbers_of_the_formula(name: str, seed: int) -> None:
-    x = 3 * normal(seed, 4, 5)
+@given(size=check_sizes, seed=seeds)
+def test_the_kernel_gives_the_numbers_of_the_formula(name: str, size: Sizes, seed: int) -> None:
+    x = 3 * normal(seed, size.B, size.T, size.F)
     assert distance(ACTIVATIONS[name](x), PLAIN[name](x)) < 1e-12
 
 
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))
-def test_gradients_agree_with_finite_differences(name: str) -> None:
-    x = normal(0, 3, 4).requires_grad_()
+@given(size=check_sizes, seed=seeds)
+def test_gradients_agree_with_finite_differences(name: str, size: Sizes, seed: int) -> None:
+    x = normal(seed, size.B, size.T, size.F)
+    x = (x + torch.copysign(torch.tensor(0.01), x)).requires_grad_()  # off the corner of relu
     for function in (ACTIVATIONS[name], PLAIN[name]):
         assert torch.autograd.gradcheck(function, (x,))
 

@@ -6,10 +6,11 @@ import torch
 import torch.nn.functional as F
 from by_hand import by_hand
 from hypothesis import given
-from strategies import normal, seeds
+from strategies import check_sizes, normal, seeds
 
 from minibert.byhand.dropout import dropout_backward, dropout_forward
 from minibert.learn.checks import dropout as checks
+from minibert.learn.sizes import Sizes
 
 test_by_hand = by_hand(checks)
 
@@ -26,9 +27,10 @@ class Replay(np.random.Generator):
         return np.where(self.kept, 0.99, 0.0)
 
 
-@given(seed=seeds)
-def test_torch_makes_the_same_of_the_same_draw(seed: int) -> None:
-    x, dy = normal(seed, 3, 4, 5).requires_grad_(), normal(seed + 1, 3, 4, 5)
+@given(size=check_sizes, seed=seeds)
+def test_torch_makes_the_same_of_the_same_draw(size: Sizes, seed: int) -> None:
+    shape = size.B, size.T, size.D
+    x, dy = normal(seed, *shape).requires_grad_(), normal(seed + 1, *shape)
     torch.manual_seed(seed)
     expected = F.dropout(x, 0.3)
     expected.backward(dy)

@@ -4,23 +4,23 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from oracles import check_gradients, distance, randomise
-from strategies import normal, seeds
+from strategies import check_sizes, normal, seeds
 from torch import nn
 
 from minibert.config import BertConfig
+from minibert.learn.sizes import Sizes
 from minibert.model.heads import WordHead
 from minibert.model.layernorm import layernorm_plain
 
-SMALL = BertConfig(vocab_size=6, width=4, heads=1, feedforward=4)
+
+def head(size: Sizes, seed: int = 0) -> WordHead:
+    config = BertConfig(vocab_size=size.V, width=size.D, heads=size.H, feedforward=size.F)
+    return randomise(WordHead(config, nn.Parameter(torch.empty(size.V, size.D))), seed)
 
 
-def head(seed: int = 0) -> WordHead:
-    return randomise(WordHead(SMALL, nn.Parameter(torch.empty(6, 4))), seed)
-
-
-@given(seed=seeds)
-def test_logits_are_products_with_the_token_embedding(seed: int) -> None:
-    layer, hidden = head(seed), normal(seed, 3, 4)
+@given(size=check_sizes, seed=seeds)
+def test_logits_are_products_with_the_token_embedding(size: Sizes, seed: int) -> None:
+    layer, hidden = head(size, seed), normal(seed, size.N, size.D)
     features = layernorm_plain(
         F.gelu(hidden @ layer.dense.weight.T + layer.dense.bias), layer.norm.weight, layer.norm.bias
     )
@@ -30,11 +30,12 @@ def test_logits_are_products_with_the_token_embedding(seed: int) -> None:
 
 def test_the_output_weights_are_the_embedding_itself() -> None:
     table = nn.Parameter(torch.zeros(6, 4))
-    layer = WordHead(SMALL, table)
+    layer = WordHead(BertConfig(vocab_size=6, width=4, heads=1), table)
     assert layer.weight is table
     assert layer.bias.tolist() == [0] * 6
 
 
 def test_gradients_agree_with_finite_differences() -> None:
-    layer = head()
-    check_gradients(layer, layer, normal(0, 2, 4))
+    size = Sizes()
+    layer = head(size)
+    check_gradients(layer, layer, normal(0, size.N, size.D))

@@ -9,15 +9,18 @@ import torch.nn.functional as F
 from by_hand import by_hand
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import check_sizes, normal, seeds
 
 from minibert.byhand import loss as by_numpy
 from minibert.learn.checks import loss as checks
+from minibert.learn.sizes import Sizes
 from minibert.train.loss import IGNORE, cross_entropy, linear_cross_entropy, mean_squared_error
 
 test_by_hand = by_hand(checks)
 
 
 def draw(N: int, D: int, V: int, seed: int, ignored: float = 0.3):
+    """Return features (N, D), weight (V, D), bias (V,) and targets (N,), a share of which does not count."""
     g = torch.Generator().manual_seed(seed)
     features, weight = torch.randn(N, D, generator=g).double(), torch.randn(V, D, generator=g).double()
     bias, targets = torch.randn(V, generator=g).double(), torch.randint(V, (N,), generator=g)
@@ -35,9 +38,9 @@ def test_a_perfect_prediction_costs_nothing():
     assert cross_entropy(logits, torch.arange(4)).item() < 1e-6
 
 
-@given(st.integers(1, 9), st.integers(1, 6), st.integers(2, 20), st.integers(0, 10_000))
-def test_both_losses_equal_torch_in_value_and_gradient(N, D, V, seed):
-    features, weight, bias, targets = draw(N, D, V, seed)
+@given(size=check_sizes, seed=seeds)
+def test_both_losses_equal_torch_in_value_and_gradient(size: Sizes, seed: int):
+    features, weight, bias, targets = draw(size.N, size.D, size.V, seed)
     targets[0] = 0  # torch has no answer where nothing counts
     theirs = F.cross_entropy(F.linear(features, weight, bias), targets)
     expected = torch.autograd.grad(theirs, (features, weight, bias))
@@ -49,11 +52,30 @@ def test_both_losses_equal_torch_in_value_and_gradient(N, D, V, seed):
             torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-12)
 
 
-def test_the_joined_loss_passes_a_gradient_check_with_an_upstream_gradient():
-    features, weight, bias, targets = draw(5, 3, 7, seed=1)
+@pytest.mark.parametrize("ignored", [0.0, 0.5, 1.1])
+@given(size=check_sizes, seed=seeds)
+def test_the_joined_loss_passes_a_gradient_check_with_an_upstream_gradient(
+    ignored: float, size: Sizes, seed: int
+):
+    features, weight, bias, targets = draw(size.N, size.D, size.V, seed, ignored)
     assert torch.autograd.gradcheck(
         lambda x, w, b: 3.7 * linear_cross_entropy(x, w, b, targets), (features, weight, bias)
     )
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+@pytest.mark.parametrize("ignored", [0.0, 0.5, 1.1])
+@given(size=check_sizes, seed=seeds)
+def test_cross_entropy_passes_a_gradient_check(smoothing: float, ignored: float, size: Sizes, seed: int):
+    *_, targets = draw(size.N, size.D, size.V, seed, ignored)
+    logits = normal(seed, size.N, size.V).requires_grad_()
+    assert torch.autograd.gradcheck(lambda z: 3.7 * cross_entropy(z, targets, smoothing), (logits,))
+
+
+@given(size=check_sizes, seed=seeds)
+def test_the_squared_error_passes_a_gradient_check_in_both_its_arguments(size: Sizes, seed: int):
+    pair = [normal(seed + i, size.B, size.T, size.D).requires_grad_() for i in range(2)]
+    assert torch.autograd.gradcheck(lambda x, y: 3.7 * mean_squared_error(x, y), pair)
 
 
 @pytest.mark.parametrize("joined", [False, True])
@@ -101,9 +123,9 @@ def test_huge_logits_do_not_overflow():
     assert cross_entropy(F.linear(features, weight), targets).item() == pytest.approx(2e4)
 
 
-@given(st.integers(1, 9), st.integers(2, 20), st.sampled_from([0.0, 0.1, 0.5, 0.9]), st.integers(0, 10_000))
-def test_smoothing_is_that_of_torch_in_value_and_gradient(N, V, smoothing, seed):
-    features, weight, bias, targets = draw(N, 3, V, seed)
+@given(size=check_sizes, smoothing=st.sampled_from([0.0, 0.1, 0.5, 0.9]), seed=seeds)
+def test_smoothing_is_that_of_torch_in_value_and_gradient(size: Sizes, smoothing: float, seed: int):
+    features, weight, bias, targets = draw(size.N, size.D, size.V, seed)
     targets[0] = 0
     logits = F.linear(features, weight, bias)
     theirs = F.cross_entropy(logits, targets, label_smoothing=smoothing)
@@ -132,10 +154,10 @@ def test_smoothed_with_no_target_gives_zero_loss_and_zero_gradient():
         assert (gradient == 0).all()
 
 
-@given(st.integers(1, 5), st.integers(1, 7), st.integers(0, 10_000))
-def test_the_squared_error_is_that_of_torch_in_value_and_gradient(N, D, seed):
-    g = torch.Generator().manual_seed(seed)
-    pair = prediction, target = [torch.randn(N, D, generator=g).double().requires_grad_() for _ in range(2)]
+@given(size=check_sizes, seed=seeds)
+def test_the_squared_error_is_that_of_torch_in_value_and_gradient(size: Sizes, seed: int):
+    shape = size.B, size.T, size.D
+    pair = prediction, target = [normal(seed + i, *shape).requires_grad_() for i in range(2)]
     ours, theirs = mean_squared_error(prediction, target), F.mse_loss(prediction, target)
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
     expected = torch.autograd.grad(theirs, pair)

@@ -9,10 +9,11 @@ import torch
 from by_hand import by_hand
 from hypothesis import given
 from oracles import distance
-from strategies import normal, seeds
+from strategies import check_sizes, normal, seeds
 
 from minibert.byhand.position import rotary_forward
 from minibert.learn.checks import position as checks
+from minibert.learn.sizes import Sizes
 from minibert.model.position import rotary, sinusoids
 
 test_by_hand = by_hand(checks)
@@ -63,9 +64,12 @@ def test_turned_queries_and_keys_know_their_distance_alone(seed: int, shift: int
     assert distance(rotary(query, places).norm(dim=-1), query.norm(dim=-1)) < 1e-12
 
 
-def test_turned_is_turned_for_autograd_too() -> None:
-    x = normal(0, 2, 2, 3, 4).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: rotary(x, torch.tensor([5, 0, 7])), (x,))
+@pytest.mark.parametrize("together", [True, False])
+@given(size=check_sizes, seed=seeds)
+def test_turned_is_turned_for_autograd_too(together: bool, size: Sizes, seed: int) -> None:
+    x, generator = normal(seed, *size.query).requires_grad_(), torch.Generator().manual_seed(seed)
+    places = torch.randint(200, (size.T,) if together else (size.B, size.T), generator=generator)
+    assert torch.autograd.gradcheck(lambda x: rotary(x, places), (x,))
 
 
 def test_llama_turns_the_same_way_in_its_own_float32() -> None:
