@@ -61,30 +61,31 @@ def multihead_forward(
 
     Differs from the paper: there the four products have no bias; BERT gave them one.
     """
-    query, asking = linear_forward(x, params["query.weight"], params["query.bias"])  # (B, T, D)
-    key, offering = linear_forward(source, params["key.weight"], params["key.bias"])  # (B, S, D)
-    value, telling = linear_forward(source, params["value.weight"], params["value.bias"])  # (B, S, D)
+    query, asking = linear_forward(x, params["query.weight"], params["query.bias"])  # (B, T, D)  5.1
+    key, offering = linear_forward(source, params["key.weight"], params["key.bias"])  # (B, S, D)  5.1
+    value, telling = linear_forward(source, params["value.weight"], params["value.bias"])  # (B, S, D)  5.1
 
-    query, key, value = (split_heads(part, heads) for part in (query, key, value))  # (B, H, T or S, K)
-    found, attending = attention_forward(query, key, value, mask, rate, generator)  # (B, H, T, K)
-    out, closing = linear_forward(merge_heads(found), params["output.weight"], params["output.bias"])
-    return out, (heads, asking, offering, telling, attending, closing)  # (B, T, D)
+    query, key, value = (split_heads(part, heads) for part in (query, key, value))  # 5.2
+    found, attending = attention_forward(query, key, value, mask, rate, generator)  # (B, H, T, K)  5.3
+    merged = merge_heads(found)  # (B, T, D)  5.4
+    out, closing = linear_forward(merged, params["output.weight"], params["output.bias"])  # (B, T, D)  5.5
+    return out, (heads, asking, offering, telling, attending, closing)
 
 
 def multihead_backward(dout: Array, cache: Any) -> tuple[Array, Array, Parameters]:
     """Return dx (B, T, D), dsource (B, S, D) and the parameters' gradients by name from dout (B, T, D)."""
     heads, asking, offering, telling, attending, closing = cache
 
-    dmerged, dweight, dbias = linear_backward(dout, closing)  # (B, T, D)  5.5: the last step comes first
+    dmerged, dweight, dbias = linear_backward(dout, closing)  # (B, T, D)  5.6: the last step comes first
     gradients = {"output.weight": dweight, "output.bias": dbias}
-    dfound = split_heads(dmerged, heads)  # (B, H, T, K)  5.6: a merge is undone by a split
-    dquery, dkey, dvalue = attention_backward(dfound, attending)  # 5.7: each head by itself, as in chapter 04
+    dfound = split_heads(dmerged, heads)  # (B, H, T, K)  5.7: a merge is undone by a split
+    dquery, dkey, dvalue = attention_backward(dfound, attending)  # 5.8: each head by itself, as in chapter 04
 
-    dquery, dkey, dvalue = map(merge_heads, (dquery, dkey, dvalue))  # 5.8: a split is undone by a merge
-    dx, gradients["query.weight"], gradients["query.bias"] = linear_backward(dquery, asking)  # 5.9
-    dkeys, gradients["key.weight"], gradients["key.bias"] = linear_backward(dkey, offering)  # 5.9
-    dvalues, gradients["value.weight"], gradients["value.bias"] = linear_backward(dvalue, telling)  # 5.9
-    return dx, dkeys + dvalues, gradients  # 5.10: the source is used twice, so its gradients add up
+    dquery, dkey, dvalue = map(merge_heads, (dquery, dkey, dvalue))  # 5.9: a split is undone by a merge
+    dx, gradients["query.weight"], gradients["query.bias"] = linear_backward(dquery, asking)  # 5.10
+    dkeys, gradients["key.weight"], gradients["key.bias"] = linear_backward(dkey, offering)  # 5.10
+    dvalues, gradients["value.weight"], gradients["value.bias"] = linear_backward(dvalue, telling)  # 5.10
+    return dx, dkeys + dvalues, gradients  # 5.11: the source is used twice, so its gradients add up
 
 
 def self_attention_forward(
@@ -105,4 +106,4 @@ def self_attention_forward(
 def self_attention_backward(dout: Array, cache: Any) -> tuple[Array, Parameters]:
     """Return dx (B, T, D) and the gradients of the parameters by name from dout (B, T, D)."""
     dasking, dsource, gradients = multihead_backward(dout, cache)
-    return dasking + dsource, gradients  # 5.11: x is asked with and attended to, so both gradients add up
+    return dasking + dsource, gradients  # 5.12: x is asked with and attended to, so both gradients add up
