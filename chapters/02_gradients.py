@@ -201,6 +201,7 @@ plt.show()
 # %%
 w = 3.0
 outside, inside = w + 1, w
+assert w * (w + 1) == 12.0
 assert outside + inside == 2 * w + 1 == 7.0
 
 # %% [markdown]

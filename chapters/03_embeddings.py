@@ -266,7 +266,8 @@ assert np.allclose(side_by_side, added)
 # apart: every place of the batch adds its $d\text{sum}$ once to each table.
 #
 # In the code, all that a block learns comes in one dictionary, `params`, under the names that the PyTorch
-# model has for it. The gradients go back in a dictionary with the same names.
+# model has for it. The gradients go back in a dictionary with the same names. What the equations call
+# $\text{sum}$ is `total` there, as Python has a `sum` of its own.
 
 # %%
 show(embedding_forward, embedding_backward)
@@ -359,6 +360,7 @@ assert np.allclose(second, [0.8415, 0.5403, 0.0100, 1.0000], atol=5e-5)
 turn = 2 * math.pi * 10000 ** (np.arange(0, 128, 2) / 128)  # positions for one turn of each hand
 assert round(turn[0], 1) == 6.3 and round(turn[-1], -3) == 54_000
 assert np.allclose(turn[1:] / turn[:-1], 1.155, atol=1e-3)
+assert 2 * math.pi * 10 ** (126 / 128) < 63  # the slowest hand with base 10, for exercise 3
 
 # %%
 waves = sinusoids(np.arange(60), 128)

@@ -46,6 +46,8 @@ import torch
 
 from minibert.byhand.activation import (
     ACTIVATIONS,
+    STEPS,
+    TERMS,
     erf,
     gelu_backward,
     gelu_forward,
@@ -242,7 +244,7 @@ assert dparams["contract.weight"].tolist() == [[3, 5, 0], [30, 50, 0]]
 # may never come back; it is dead. GELU's slope is zero at a single point only (exercise 3), which is one
 # reason to prefer it.
 #
-# Here is the library's code.
+# Here is the library's code. There $u$ is called `wide` and $h$ is called `bent`.
 
 # %%
 show(relu_forward, relu_backward, gelu_forward, gelu_backward, gelu_tanh_forward, gelu_tanh_backward)
@@ -263,6 +265,7 @@ show(feedforward_forward, feedforward_backward)
 show(erf)
 
 # %%
+assert (STEPS, TERMS) == (256, 6)
 grid = np.linspace(-7, 7, 20001)
 exact = np.array([math.erf(t) for t in grid])
 print(f"largest error: {np.abs(erf(grid) - exact).max():.1e}")
@@ -422,7 +425,7 @@ for rate, drawn in sums.items():
     spread = math.sqrt(rate / (1 - rate) * (terms**2).sum())
     assert abs(drawn.mean() - 1) < 5 * spread / math.sqrt(len(drawn))
     assert abs(drawn.std() / spread - 1) < 0.05
-assert (0 + 9 + 9) / 3 == 6
+assert math.isclose(6 / (2 / 3), 9) and (0 + 9 + 9) / 3 == 6
 assert math.isclose(0.1 / (1 - 0.1), 1 / 9) and 0.5 / (1 - 0.5) == 1
 
 # %%

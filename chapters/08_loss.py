@@ -323,6 +323,7 @@ def smoothed(gap, s):
 
 
 best = math.log(0.925 / 0.025)
+assert math.isclose(0.9 + 0.1 / 4, 0.925) and 0.1 / 4 == 0.025
 assert math.isclose(0.925 / 0.025, 37) and round(best, 1) == 3.6
 _, notes = cross_entropy_forward(np.array([[best, 0, 0, 0]]), np.array([0]), 0.1)
 assert np.abs(cross_entropy_backward(1.0, notes)).max() < 1e-15
