@@ -18,7 +18,7 @@
 # `tests/test_bpe.py` · `tests/test_merging.py` · `tests/test_wordpiece.py` · `tests/test_tokenizer.py` ·
 # `tests/test_byte_tokenizer.py` · `tests/test_base_tokenizer.py`
 #
-# **Needs:** Python, and nothing else
+# **Needs:** Python; for one section, the derivative as it is taught at school
 #
 # **Time:** 60 minutes
 
@@ -177,9 +177,9 @@ print([vocabulary[piece] for piece in cut_with(sentence, 4000)])
 # What do we start from? From characters, one would think. But a computer does not know characters either.
 # It knows **bytes** (字节), numbers from 0 to 255, each made of eight bits. Between the two stands Unicode.
 # It gives every sign of every script a number, its **code point** (码点), written as U+ and a hexadecimal
-# number: `e` is U+0065, `é` is U+00E9, 语 is U+8BED. UTF-8 says how to write this number in bytes. A small
-# number takes one byte, a larger one up to four, and the first bits of a byte tell which it is. (x is a bit
-# of the number.)
+# number (十六进制): `e` is U+0065, `é` is U+00E9, 语 is U+8BED. UTF-8 says how to write this number in
+# bytes. A small number takes one byte, a larger one up to four, and the first bits of a byte tell which it
+# is. (x is a bit of the number.)
 #
 # | code points | bits |
 # |---|---|
@@ -188,14 +188,18 @@ print([vocabulary[piece] for piece in cut_with(sentence, 4000)])
 # | up to U+FFFF | `1110xxxx 10xxxxxx 10xxxxxx` |
 # | up to U+10FFFF | `11110xxx 10xxxxxx 10xxxxxx 10xxxxxx` |
 #
-# Do it with the pencil. `é` is E9, in bits `1110 1001`. That is more than seven bits, so it takes the
-# second row, which has room for eleven: `00011 101001`. With the marks in front: `11000011 10101001`. In
-# hexadecimal: C3 A9. And 语? 8BED is `1000 1011 1110 1101`, sixteen bits, third row: `1000`, `101111`,
-# `101101`. With the marks: E8 AF AD.
+# Do it with the pencil. Each hexadecimal digit stands for four bits, so `é`, E9, is `1110 1001`. That is
+# more than seven bits, so it takes the second row, which has room for eleven: `00011 101001`. With the
+# marks in front: `11000011 10101001`. In hexadecimal: C3 A9. And 语? 8BED is `1000 1011 1110 1101`, sixteen
+# bits, third row: `1000`, `101111`, `101101`. With the marks: E8 AF AD.
 
 # %%
 assert "é".encode() == bytes([0b11000011, 0b10101001]) == bytes([0xC3, 0xA9])
 assert "语".encode() == bytes([0b11101000, 0b10101111, 0b10101101]) == bytes([0xE8, 0xAF, 0xAD])
+
+assert len("😀".encode()) == 4
+characters = Counter(map(unicodedata.category, map(chr, range(0x110000))))
+assert characters.total() - sum(characters[kind] for kind in ("Cn", "Co", "Cs")) > 100_000
 
 for text in ["word", "café", "语言"]:
     for char in text:
@@ -351,9 +355,7 @@ def learn_slowly(words, times):
         for cut, often in words.items():
             for pair in pairwise(cut):
                 counts[pair] += often  # 1.1
-        best = min(
-            counts, key=lambda pair: (-counts[pair], pair)
-        )  # 1.2; of equals the first in the dictionary
+        best = min(counts, key=lambda pair: (-counts[pair], pair))  # 1.2; of equals the first by letters
         words = {tuple(merge(cut, best, "".join(best))): often for cut, often in words.items()}
         steps.append((best, counts[best], words))
     return steps
@@ -407,7 +409,7 @@ assert lengths_of_toy == [78, 58, 46, 38, 33, 29, 26]
 
 # %% [markdown]
 # `learn_slowly` counts everything again for every merge. For a large text and thousands of merges that
-# takes hours. But when `in` is merged, only the counts of pairs that touch an `in` change. The library
+# takes very long. But when `in` is merged, only the counts of pairs that touch an `in` change. The library
 # keeps all counts, remembers in which words each pair stands, and corrects what changes. The pairs wait in
 # a heap (堆), a list that gives out its smallest entry quickly; as a heap knows only the smallest, the
 # counts in it are negative. An entry whose count is no longer true is put back with the right one.
@@ -569,8 +571,8 @@ print("together:", bpe.from_characters("".join(pieces)), "  one by one:", *map(b
 # fitted.
 
 # %%
-small = ["[UNK]", "in", "sing", "s", "##ing", "##in", "##er", "##g", "##s"]
-small = {piece: id for id, piece in enumerate(small)}
+pieces = ["[UNK]", "in", "sing", "s", "##ing", "##in", "##er", "##g", "##s"]
+small = {piece: id for id, piece in enumerate(pieces)}
 assert wordpiece.wordpiece("singers", small) == ["sing", "##er", "##s"]
 assert wordpiece.wordpiece("king", small) == ["[UNK]"]
 
@@ -697,9 +699,7 @@ for sample in samples:
 assert wordpiece.basic_split("Él Niño") == ["el", "nino"]
 assert wordpiece.basic_split("it's $1.50!") == ["it", "'", "s", "$", "1", ".", "50", "!"]
 assert wordpiece.basic_split("语言模型") == ["语", "言", "模", "型"]
-assert wordpiece.basic_split("ひらがな") == [
-    "ひらかな"
-]  # the two strokes that make か into が are an "accent"
+assert wordpiece.basic_split("ひらがな") == ["ひらかな"]  # the two strokes on が count as an accent
 assert wordpiece.basic_split("Él Niño", lowercase=False) == ["Él", "Niño"]
 
 # %% [markdown]
@@ -729,8 +729,8 @@ assert [own.piece(id) for id in own.encode(chinese[2])] == list(chinese[2])
 # %% [markdown]
 # ## The row that BERT reads
 #
-# Five tokens of the vocabulary are no text. They are called **special tokens** (特殊词元), and ours have the
-# ids 0 to 4:
+# Five tokens of the vocabulary are no text. They are called **special tokens** (特殊词元), and ours have
+# the ids 0 to 4:
 #
 # | token | what it is for |
 # |---|---|
@@ -741,8 +741,8 @@ assert [own.piece(id) for id in own.encode(chinese[2])] == list(chinese[2])
 # | `[MASK]` | a blank (掩码) to be filled in (chapter 13) |
 #
 # BERT reads one text or two. A pair is laid out in one row, and beside each id two more numbers go in:
-# which of the two parts the token belongs to, its **segment** (句段), and its **position** (位置). A last row
-# of zeros and ones says where there is something to attend to, so that nobody looks at padding (chapter
+# which of the two parts the token belongs to, its **segment** (句段), and its **position** (位置). A last
+# row of zeros and ones says where there is something to attend to, so that nobody looks at padding (chapter
 # 04).
 
 # %%
@@ -774,13 +774,10 @@ plt.show()
 # same, too, as the proof shows.
 
 # %%
-spans = Spans(
-    *map(np.array, ([0], [len(first)], [len(first)], [len(second)]))
-)  # where the parts begin, how long
-rows, row_segments, row_lengths = lay_out(np.array(first + second), spans, T, tokenizer)
-assert (
-    rows.tolist() == [ids] and row_segments.tolist() == [segments] and row_lengths.tolist() == [sum(attend)]
-)
+begins, long = np.array([[0], [len(first)]]), np.array([[len(first)], [len(second)]])
+spans = Spans(begins[0], long[0], begins[1], long[1])
+rows, their_segments, lengths = lay_out(np.array(first + second), spans, T, tokenizer)
+assert (rows.tolist(), their_segments.tolist(), lengths.tolist()) == ([ids], [segments], [sum(attend)])
 
 # %% [markdown]
 # What if a text *spells* a special token? Somebody writes about BERT and mentions `[MASK]`; somebody else
@@ -804,12 +801,8 @@ assert tokenizer.encode(spelled, specials=True).count(tokenizer.mask_id) == 1
 # %%
 byte_tokenizer = ByteTokenizer.train(book, 4000)
 for sample in ["Él Niño's  CAFÉ,\nopen!", "x = f(1) ** 2", "well-known: 1,000 ways", "语言 😀"]:
-    by_pieces, by_bytes = (
-        tokenizer.decode(tokenizer.encode(sample)),
-        byte_tokenizer.decode(byte_tokenizer.encode(sample)),
-    )
-    assert by_bytes == sample
-    print(f"{sample!r:<27} WordPiece: {by_pieces!r:<27} bytes: {by_bytes!r}")
+    print(f"{tokenizer.decode(tokenizer.encode(sample))!r:<26} from   {sample!r}")
+    assert byte_tokenizer.decode(byte_tokenizer.encode(sample)) == sample
 
 assert tokenizer.decode(tokenizer.encode("The Well-Known café.")) == "the well-known cafe."
 
@@ -849,7 +842,7 @@ once, rare = (often_word == 1).mean(), (often_word < 10).mean()
 rare_pieces = (often_piece < 10).mean()
 half = int(np.searchsorted(often_word.cumsum(), often_word.sum() / 2)) + 1
 print(
-    f"{once:.0%} of the words come once, {rare:.0%} fewer than ten times; the {half} commonest are half the text"
+    f"{once:.0%} of the words come once, {rare:.0%} fewer than ten times; the {half} commonest make up half"
 )
 print(f"{rare_pieces:.0%} of the pieces come fewer than ten times")
 assert 0.30 < once < 0.33 and 0.78 < rare < 0.81 and 0.12 < rare_pieces < 0.15 and half < 100
@@ -971,10 +964,10 @@ for name in witnesses:
 # capital Σ at the end of a word becomes ς there, as Greeks write it, and σ here, where each letter folds
 # for itself.
 #
-# And the learning? Of two equally frequent pairs one has to go first. `tokenizers` has a fixed rule for
-# byte pairs, and we have the same, so all merges agree, in their order. For WordPiece it decides by chance;
-# two runs may give two vocabularies. There we agree up to such ties (the tests say exactly how), and ours
-# is the same every time.
+# So much for the cutting. And the learning? Of two equally frequent pairs one has to go first. `tokenizers`
+# has a fixed rule for byte pairs, and we have the same, so all merges agree, in their order. For WordPiece
+# it decides by chance; two runs may give two vocabularies. There we agree up to such ties (the tests say
+# exactly how), and ours is the same every time.
 
 # %%
 assert list(byte_tokenizer.merges) == bpe.train(book, 4000 - 1)  # one id is for <|endoftext|>
@@ -1017,9 +1010,9 @@ for mistake in mistakes:
 # - **Sennrich et al.** start from characters, not bytes, and mark the *end* of a word with a sign of its
 #   own, so that `er` at the end and `er` inside are two pieces. They learn one list of merges from both
 #   languages of a translation, so that names are cut alike in both.
-# - **Schuster and Nakajima 2012** merge what makes the text likeliest, see (1.5), for the search by voice in
-#   Japanese and Korean. **Wu et al. 2016** brought it to translation; they
-#   mark the *beginning* of a word.
+# - **Schuster and Nakajima 2012** merge what makes the text likeliest, see (1.5), for the search by voice
+#   in Japanese and Korean. **Wu et al. 2016** brought it to translation; they mark the *beginning* of a
+#   word.
 # - **Devlin et al.** speak of 30,000 pieces; the uncased English model that they released has 30,522, about
 #   a thousand of them empty places for one's own use. Their code gives up on words of more than 200
 #   characters; ours, like `transformers`, of more than 100.
@@ -1037,8 +1030,8 @@ for mistake in mistakes:
 #
 # <details><summary>Hint</summary>
 #
-# h-e stands there 14 times, not 17: the second `e` of *here* follows an r. At the beginning there are
-# $5 \cdot 2 + 4 \cdot 3 + 3 \cdot 4 + 2 \cdot 4 = 42$ tokens.
+# h-e stands there 14 times, not 17: the second `e` of *here* follows an r. At the beginning there are $5
+# \cdot 2 + 4 \cdot 3 + 3 \cdot 4 + 2 \cdot 4 = 42$ tokens.
 #
 # </details>
 #
