@@ -78,3 +78,4 @@ def check_rate_zero_changes_nothing_and_draws_nothing(size: Sizes, seed: int) ->
         expect_close(y, x, "y at rate 0", 0)
         expect_close(dropout_backward(x, cache), x, "dx at rate 0", 0)
     expect(used.random() == untouched.random(), "at rate 0 something was drawn from the generator")
+    expect_close(dropout_forward(x)[0], x, "y without naming a rate", 0)

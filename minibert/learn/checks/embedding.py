@@ -179,6 +179,19 @@ def check_token_position_and_segment_are_added_and_normalised() -> None:
     expect_close(out, np.array([[[1.0, 8.0], [-1.0, 12.0]]]), "two words")
 
 
+def check_a_sequence_may_be_as_long_as_the_table_and_no_longer(size: Sizes, seed: int) -> None:
+    ids, _, params, pad_id = draw_with(False)(size, np.random.default_rng(seed))
+    longest = len(params["positions.weight"])
+    for length in (longest, longest + 1):
+        try:
+            embedding_forward(np.zeros((1, length), dtype=ids.dtype), None, params, pad_id)
+            refused = False
+        except ValueError:
+            refused = True
+        wanted = "a ValueError" if length > longest else "no error"
+        expect(refused == (length > longest), f"{length} tokens, {longest} positions: expected {wanted}")
+
+
 def check_without_segments_all_tokens_are_in_the_first(size: Sizes, seed: int) -> None:
     ids, _, params, pad_id = draw_with(False)(size, np.random.default_rng(seed))
     out, _ = embedding_forward(ids, None, params, pad_id)
@@ -211,6 +224,10 @@ def check_padding_learns_nothing_but_its_positions_do(size: Sizes, seed: int) ->
     out, cache = embedding_forward(ids, segments, params, PAD)
     gradients = embedding_backward(rng.normal(size=out.shape), cache)
     expect_close(gradients["tokens.weight"][PAD], np.zeros(size.D), "the gradient of the padding's row")
+    ids[:, -1] = 0
+    out, cache = embedding_forward(ids, segments, params)
+    row = embedding_backward(rng.normal(size=out.shape), cache)["tokens.weight"][0]
+    expect_close(row, np.zeros(size.D), "the gradient of row 0, the padding where no other is named")
     place = gradients["positions.weight"][size.T - 1]
     expect(np.any(place != 0), "the last position learns nothing: only the word of padding must not")
 

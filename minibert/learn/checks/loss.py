@@ -131,6 +131,14 @@ def check_smoothing_by_hand() -> None:
     expect_close(cross_entropy_backward(1.0, cache), np.array([[0.025, 0.15, -0.175]]), "p - y")
 
 
+def check_log_softmax_takes_the_last_axis_whatever_the_shape(size: Sizes, seed: int) -> None:
+    """One row alone, many rows, and many tables of rows give the same."""
+    logits = np.random.default_rng(seed).normal(size=(size.B, size.T, size.V))
+    logs = log_softmax(logits)
+    expect_close(np.exp(logs).sum(axis=-1), np.ones((size.B, size.T)), "the sums of exp(log softmax), (B, T)")
+    expect_close(log_softmax(logits[-1, -1]), logs[-1, -1], "log softmax of the last row alone")
+
+
 def check_two_equal_logits_cost_the_logarithm_of_two() -> None:
     for target in (0, 1):
         loss, _ = cross_entropy_forward(np.zeros((1, 2)), np.array([target]))

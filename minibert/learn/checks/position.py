@@ -6,7 +6,7 @@ import numpy as np
 
 from minibert.byhand.embedding import lookup_backward, lookup_forward
 from minibert.byhand.parameters import Array, Ints
-from minibert.byhand.position import rotary_backward, rotary_forward, sinusoids
+from minibert.byhand.position import rotary_backward, rotary_forward, sinusoids, turns
 from minibert.learn.compare import expect_close
 from minibert.learn.proof import Case
 from minibert.learn.sizes import Sizes
@@ -115,6 +115,9 @@ def check_a_turn_by_hand() -> None:
     fast = [math.cos(1), 0, math.sin(1), 0]
     slow = [0, math.cos(0.01), 0, math.sin(0.01)]
     expect_close(y, np.array([[[fast, slow]]]), "(1, 0, 0, 0) and (0, 1, 0, 0) at position 1")
+    cosine, sine = turns(np.array([0, 1]), 4)
+    expect_close(cosine, np.array([[1, 1], [fast[0], slow[1]]]), "the cosines at positions 0 and 1, K = 4")
+    expect_close(sine, np.array([[0, 0], [fast[2], slow[3]]]), "the sines at positions 0 and 1, K = 4")
     quarter, _ = rotary_forward(np.array([[[[1.0, 2.0]]]]), np.array([math.pi / 2]))
     expect_close(quarter, np.array([[[[-2.0, 1.0]]]]), "(1, 2) turned by a quarter")
 
