@@ -1,4 +1,8 @@
-"""The transformer block: attention, then feed-forward, each added to what came in and normalised."""
+"""The transformer block: attention, then feed-forward, each added to what came in, with layer norms.
+
+Three blocks: BERT's, normalised after each sum (post-norm); the one normalised before each branch (pre-norm);
+and the decoder's, which also looks at a second sequence. Any of them is causal with a causal mask.
+"""
 
 from torch import Tensor, nn
 
@@ -39,4 +43,56 @@ class Block(nn.Module):
             x, attended = take_rows(x, rows), take_rows(attended, rows)  # (N, D)
 
         x = self.attention_norm(x + self.dropout(self.attention.output(attended)))
+        return self.feedforward_norm(x + self.dropout(self.feedforward(x)))
+
+
+class PreNormBlock(nn.Module):
+    """The block normalised before each branch (pre-norm); its parameters have the names of `Block`'s.
+
+    x = x + dropout(attention(norm(x))); x = x + dropout(feedforward(norm(x))).
+    Xiong et al. 2020, table 1; Radford et al. 2019, section 2.3. A stack of these needs one more norm after
+    the last, for nothing here brings the sum itself to size.
+    """
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.attention_norm = LayerNorm(config.width, config.norm_eps)
+        self.attention = MultiHeadAttention(config.width, config.heads, config.attention_dropout)
+        self.feedforward_norm = LayerNorm(config.width, config.norm_eps)
+        self.feedforward = FeedForward(config.width, config.feedforward, config.activation)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Map x (B, T, D) to (B, T, D). mask bool, True = may attend, broadcastable to (B, H, T, T)."""
+        x = x + self.dropout(self.attention(self.attention_norm(x), mask))
+        return x + self.dropout(self.feedforward(self.feedforward_norm(x)))
+
+
+class CrossBlock(nn.Module):
+    """The decoder's block: it attends to its own sequence, then to a source; normalised after each sum.
+
+    x = norm(x + dropout(attention(x))); x = norm(x + dropout(cross(x, source)));
+    x = norm(x + dropout(feedforward(x))). Vaswani et al. 2017, section 3.1.
+    """
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.attention = MultiHeadAttention(config.width, config.heads, config.attention_dropout)
+        self.attention_norm = LayerNorm(config.width, config.norm_eps)
+        self.cross = MultiHeadAttention(config.width, config.heads, config.attention_dropout)
+        self.cross_norm = LayerNorm(config.width, config.norm_eps)
+        self.feedforward = FeedForward(config.width, config.feedforward, config.activation)
+        self.feedforward_norm = LayerNorm(config.width, config.norm_eps)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self, x: Tensor, source: Tensor, mask: Tensor | None = None, source_mask: Tensor | None = None
+    ) -> Tensor:
+        """Map x (B, T, D) to (B, T, D), having looked at source (B, S, D).
+
+        mask bool, True = may attend, broadcastable to (B, H, T, T), in a decoder the causal mask;
+        source_mask likewise to (B, H, T, S), as the padding of source.
+        """
+        x = self.attention_norm(x + self.dropout(self.attention(x, mask)))
+        x = self.cross_norm(x + self.dropout(self.cross(x, source_mask, source=source)))
         return self.feedforward_norm(x + self.dropout(self.feedforward(x)))
