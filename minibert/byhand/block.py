@@ -69,7 +69,7 @@ def block_forward(
 ) -> tuple[Array, Any]:
     """Let the tokens listen to each other, then think, and normalise after each (post-norm).
 
-    x = norm(x + dropout(attention(x))); out = norm(x + dropout(feedforward(x))).
+    middle = norm(x + dropout(attention(x))); out = norm(middle + dropout(feedforward(middle))).
     Vaswani et al. 2017, sections 3.1 and 5.4.
 
     Args:
@@ -90,13 +90,11 @@ def block_forward(
     heard, attention = self_attention_forward(
         x, part(params, "attention"), heads, mask, attention_rate, generator
     )
-    x, attention_norm = add_norm_forward(
-        x, heard, part(params, "attention_norm"), eps, rate, generator
-    )  # (B, T, D)
-    thought, feedforward = feedforward_forward(x, part(params, "feedforward"), activation)
+    middle, attention_norm = add_norm_forward(x, heard, part(params, "attention_norm"), eps, rate, generator)
+    thought, feedforward = feedforward_forward(middle, part(params, "feedforward"), activation)
     out, feedforward_norm = add_norm_forward(
-        x, thought, part(params, "feedforward_norm"), eps, rate, generator
-    )  # (B, T, D)
+        middle, thought, part(params, "feedforward_norm"), eps, rate, generator
+    )
     return out, (attention, attention_norm, feedforward, feedforward_norm)
 
 
@@ -104,11 +102,11 @@ def block_backward(dout: Array, cache: Any) -> tuple[Array, Parameters]:
     """Return dx (B, T, D) and the gradients of the parameters by name from dout (B, T, D)."""
     attention, attention_norm, feedforward, feedforward_norm = cache
 
-    dx, dthought, dfeedforward_norm = add_norm_backward(dout, feedforward_norm)
+    dmiddle, dthought, dfeedforward_norm = add_norm_backward(dout, feedforward_norm)
     dbranch, dfeedforward = feedforward_backward(dthought, feedforward)
-    dx = dx + dbranch  # (B, T, D)  7.16: what comes straight back, and what comes through the branch
+    dmiddle = dmiddle + dbranch  # (B, T, D)  7.16: what comes straight back, and what comes by the branch
 
-    dx, dheard, dattention_norm = add_norm_backward(dx, attention_norm)
+    dx, dheard, dattention_norm = add_norm_backward(dmiddle, attention_norm)
     dbranch, dattention = self_attention_backward(dheard, attention)
     dx = dx + dbranch  # (B, T, D)  7.17: and once more
     return dx, join(
@@ -132,7 +130,7 @@ def prenorm_block_forward(
 ) -> tuple[Array, Any]:
     """Let the tokens listen to each other, then think, each on a normalised copy (pre-norm).
 
-    x = x + dropout(attention(norm(x))); out = x + dropout(feedforward(norm(x))).
+    middle = x + dropout(attention(norm(x))); out = middle + dropout(feedforward(norm(middle))).
     Xiong et al. 2020, table 1; Radford et al. 2019, section 2.3.
 
     Arguments, parameters and results as for `block_forward`; the cache is for `prenorm_block_backward`.
@@ -145,14 +143,14 @@ def prenorm_block_forward(
         normal, part(params, "attention"), heads, mask, attention_rate, generator
     )
     heard, attention_left = dropout_forward(heard, rate, generator)
-    x = x + heard  # (B, T, D)
+    middle = x + heard  # (B, T, D)
 
     normal, feedforward_norm = layernorm_forward(
-        x, params["feedforward_norm.weight"], params["feedforward_norm.bias"], eps
+        middle, params["feedforward_norm.weight"], params["feedforward_norm.bias"], eps
     )
     thought, feedforward = feedforward_forward(normal, part(params, "feedforward"), activation)
     thought, feedforward_left = dropout_forward(thought, rate, generator)
-    out = x + thought  # (B, T, D)
+    out = middle + thought  # (B, T, D)
     return out, (attention_norm, attention, attention_left, feedforward_norm, feedforward, feedforward_left)
 
 
@@ -163,12 +161,12 @@ def prenorm_block_backward(dout: Array, cache: Any) -> tuple[Array, Parameters]:
     dthought = dropout_backward(dout, feedforward_left)
     dnormal, dfeedforward = feedforward_backward(dthought, feedforward)
     dbranch, dscale2, dshift2 = layernorm_backward(dnormal, feedforward_norm)
-    dx = dout + dbranch  # (B, T, D)  7.18: straight back comes dout itself, with no norm on its way
+    dmiddle = dout + dbranch  # (B, T, D)  7.18: straight back comes dout itself, with no norm on its way
 
-    dheard = dropout_backward(dx, attention_left)
+    dheard = dropout_backward(dmiddle, attention_left)
     dnormal, dattention = self_attention_backward(dheard, attention)
     dbranch, dscale1, dshift1 = layernorm_backward(dnormal, attention_norm)
-    dx = dx + dbranch  # (B, T, D)  7.19: and once more
+    dx = dmiddle + dbranch  # (B, T, D)  7.19: and once more
     return dx, join(
         attention=dattention,
         attention_norm={"weight": dscale1, "bias": dshift1},
@@ -190,10 +188,10 @@ def cross_block_forward(
     attention_rate: float = 0.0,
     generator: np.random.Generator | None = None,
 ) -> tuple[Array, Any]:
-    """Listen to the own sequence, then to another one, then think; normalise after each (post-norm).
+    """Listen to the own sequence, then read another one, then think; normalise after each (post-norm).
 
-    x = norm(x + dropout(attention(x))); x = norm(x + dropout(cross(x, source)));
-    out = norm(x + dropout(feedforward(x))). Vaswani et al. 2017, section 3.1, the decoder.
+    first = norm(x + dropout(attention(x))); second = norm(first + dropout(cross(first, source)));
+    out = norm(second + dropout(feedforward(second))). Vaswani et al. 2017, section 3.1, the decoder.
 
     Args:
         x: (B, T, D), whence the queries.
@@ -209,17 +207,15 @@ def cross_block_forward(
     heard, attention = self_attention_forward(
         x, part(params, "attention"), heads, mask, attention_rate, generator
     )
-    x, attention_norm = add_norm_forward(
-        x, heard, part(params, "attention_norm"), eps, rate, generator
-    )  # (B, T, D)
+    first, attention_norm = add_norm_forward(x, heard, part(params, "attention_norm"), eps, rate, generator)
     read, cross = multihead_forward(
-        x, source, part(params, "cross"), heads, source_mask, attention_rate, generator
+        first, source, part(params, "cross"), heads, source_mask, attention_rate, generator
     )
-    x, cross_norm = add_norm_forward(x, read, part(params, "cross_norm"), eps, rate, generator)  # (B, T, D)
-    thought, feedforward = feedforward_forward(x, part(params, "feedforward"), activation)
+    second, cross_norm = add_norm_forward(first, read, part(params, "cross_norm"), eps, rate, generator)
+    thought, feedforward = feedforward_forward(second, part(params, "feedforward"), activation)
     out, feedforward_norm = add_norm_forward(
-        x, thought, part(params, "feedforward_norm"), eps, rate, generator
-    )  # (B, T, D)
+        second, thought, part(params, "feedforward_norm"), eps, rate, generator
+    )
     return out, (attention, attention_norm, cross, cross_norm, feedforward, feedforward_norm)
 
 
@@ -227,26 +223,23 @@ def cross_block_backward(dout: Array, cache: Any) -> tuple[Array, Array, Paramet
     """Return dx (B, T, D), dsource (B, S, D) and the parameters' gradients by name from dout (B, T, D)."""
     attention, attention_norm, cross, cross_norm, feedforward, feedforward_norm = cache
 
-    dx, dthought, dfeedforward_norm = add_norm_backward(dout, feedforward_norm)
+    dsecond, dthought, dfeedforward_norm = add_norm_backward(dout, feedforward_norm)
     dbranch, dfeedforward = feedforward_backward(dthought, feedforward)
-    dx = dx + dbranch  # (B, T, D)  7.16
+    dsecond = dsecond + dbranch  # (B, T, D)  7.16
 
-    dx, dread, dcross_norm = add_norm_backward(dx, cross_norm)
-    dbranch, dsource, dcross = multihead_backward(dread, cross)  # 7.20: source is used here alone
-    dx = dx + dbranch  # (B, T, D)  7.21: of x only the queries were made here
+    dfirst, dread, dcross_norm = add_norm_backward(dsecond, cross_norm)
+    dbranch, dsource, dcross = multihead_backward(dread, cross)  # 7.20: here alone source is looked at
+    dfirst = dfirst + dbranch  # (B, T, D)  7.21: what comes by this branch comes through the queries
 
-    dx, dheard, dattention_norm = add_norm_backward(dx, attention_norm)
+    dx, dheard, dattention_norm = add_norm_backward(dfirst, attention_norm)
     dbranch, dattention = self_attention_backward(dheard, attention)
     dx = dx + dbranch  # (B, T, D)  7.17
-    return (
-        dx,
-        dsource,
-        join(
-            attention=dattention,
-            attention_norm=dattention_norm,
-            cross=dcross,
-            cross_norm=dcross_norm,
-            feedforward=dfeedforward,
-            feedforward_norm=dfeedforward_norm,
-        ),
+    dparams = join(
+        attention=dattention,
+        attention_norm=dattention_norm,
+        cross=dcross,
+        cross_norm=dcross_norm,
+        feedforward=dfeedforward,
+        feedforward_norm=dfeedforward_norm,
     )
+    return dx, dsource, dparams
