@@ -167,7 +167,7 @@ print([vocabulary[piece] for piece in cut_with(sentence, 4000)])
 #
 # times, and BPE makes one new piece $ab$ out of the pair that occurs most often:
 #
-# $$(a, b)^* = \operatorname*{arg\,max}_{(a, b)} c(a, b) \tag{1.2}$$
+# $$(a, b)^* = \arg\max_{(a, b)}\, c(a, b) \tag{1.2}$$
 #
 # Cut all words anew, count again, and so on, until there are as many pieces as you want.
 
@@ -229,10 +229,14 @@ plt.show()
 # GPT starts from bytes (Radford et al. 2019). BERT starts from characters, of which Unicode has more than
 # 100,000; those that are not in its list, it cannot read.
 #
-# One trap, before we go on. What you see as one sign may be several code points: `é` can also be an `e`
-# followed by an accent that is printed over it. The two look alike and are different texts.
+# Two traps, before we go on. A file holds bytes and does not say how they are meant. Whoever reads UTF-8 as
+# if each byte were a character gets *cafÃ©*. (`minibert/text/reading.py` therefore takes nothing but UTF-8,
+# and names the line and the byte that is none.) And what you see as one sign may be several code points:
+# `é` can also be an `e` followed by an accent that is printed over it. The two look alike and are different
+# texts.
 
 # %%
+assert "café".encode().decode("latin-1") == "cafÃ©"
 one, two = "\u00e9", "e\u0301"
 print(one, two, one == two, len(one), len(two), one.encode().hex(" "), two.encode().hex(" "))
 assert one != two and unicodedata.normalize("NFC", two) == one
@@ -342,12 +346,13 @@ plt.show()
 #
 # The winner is i-n (1.2). So *in* becomes a piece, and we write the words again: `in`, `s in g`, `r in g`,
 # `s in g e r`, `w in t e r`. Now count again. The pair s-i is gone, for after the `s` comes `in`. The
-# largest is in-g, again 12. Go on until you have six new pieces, and then look below.
+# largest is in-g, again 12. Go on until you have six new pieces, and then look below: each line shows the
+# three largest counts, and the words after the first of them has been merged.
 
 
 # %%
 def learn_slowly(words, times):
-    """Return the first merges and their counts, and how the words are cut after each."""
+    """Return for each merge the pair, the counts of all pairs before it, and the words after it."""
     words = {tuple(word): often for word, often in words.items()}
     steps = []
     for _ in range(times):
@@ -357,18 +362,19 @@ def learn_slowly(words, times):
                 counts[pair] += often  # 1.1
         best = min(counts, key=lambda pair: (-counts[pair], pair))  # 1.2; of equals the first by letters
         words = {tuple(merge(cut, best, "".join(best))): often for cut, often in words.items()}
-        steps.append((best, counts[best], words))
+        steps.append((best, counts, words))
     return steps
 
 
 toy = {"in": 6, "sing": 5, "ring": 4, "singer": 3, "winter": 2}
 steps = learn_slowly(toy, 6)
-for pair, count, cuts in steps:
-    print(f"{'-'.join(pair):<8} {count:>2} times   {'   '.join(' '.join(cut) for cut in cuts)}")
+for _, counts, cuts in steps:
+    ahead = ", ".join(f"{'-'.join(pair)} {count}" for pair, count in counts.most_common(3))
+    print(f"{ahead:<28} {'   '.join(' '.join(cut) for cut in cuts)}")
 
 # %%
 expected = [("in", 20), ("ing", 12), ("sing", 8), ("er", 5), ("ring", 4), ("singer", 3)]
-assert [("".join(pair), count) for pair, count, _ in steps] == expected
+assert [("".join(pair), counts[pair]) for pair, counts, _ in steps] == expected
 
 fig, ax = plt.subplots(figsize=(8.5, 3.3), dpi=100)
 rows = [("letters", list(toy)), *(("".join(pair), list(cuts)) for pair, _, cuts in steps)]
@@ -402,8 +408,8 @@ plt.show()
 # %%
 lengths_of_toy = [78]
 assert sum(often * len(word) for word, often in toy.items()) == 78
-for _, count, cuts in steps:
-    lengths_of_toy.append(lengths_of_toy[-1] - count)
+for pair, counts, cuts in steps:
+    lengths_of_toy.append(lengths_of_toy[-1] - counts[pair])
     assert lengths_of_toy[-1] == sum(often * len(cut) for cut, often in cuts.items())
 assert lengths_of_toy == [78, 58, 46, 38, 33, 29, 26]
 
@@ -420,7 +426,7 @@ show(merges, merge)
 # %%
 as_letters = {tuple(word): often for word, often in toy.items()}
 fast = list(islice(merges(as_letters, lambda left, right: left + right), 6))
-assert fast == [(pair, count) for pair, count, _ in steps]
+assert fast == [(pair, counts[pair]) for pair, counts, _ in steps]
 
 # %% [markdown]
 # ## Cutting a new word: the merges, in their order
@@ -999,7 +1005,7 @@ def spell(result, name):
 for mistake in mistakes:
     with mistake.made():
         name, texts = next((name, texts) for name in witnesses if (texts := differing(name, strings[:500])))
-        shortest = min(texts, key=lambda text: (not text.isascii(), len(text)))
+        shortest = min(texts, key=lambda text: (not text.isascii(), not text.isalpha(), len(text)))
         ours, theirs_now = (spell(of(shortest), name) for of in witnesses[name])
     print(f"{mistake.name}: {len(texts)} of 500 strings differ")
     print(f"    {shortest!r} became {' '.join(ours)} in place of {' '.join(theirs_now)}\n")
