@@ -788,7 +788,8 @@ assert (rows.tolist(), their_segments.tolist(), lengths.tolist()) == ([ids], [se
 # %% [markdown]
 # What if a text *spells* a special token? Somebody writes about BERT and mentions `[MASK]`; somebody else
 # types `[SEP]` into a web form, to end the first part where it suits him. To our tokenizers such text is
-# text, a word in brackets, unless you ask for the other. `transformers` always takes it for the token.
+# text, a word in brackets, unless you ask for the other. `transformers` takes it for the token, unless told
+# otherwise.
 
 # %%
 spelled = "The [MASK] is a blank."
@@ -813,9 +814,9 @@ for sample in ["Él Niño's  CAFÉ,\nopen!", "x = f(1) ** 2", "well-known: 1,000
 assert tokenizer.decode(tokenizer.encode("The Well-Known café.")) == "the well-known cafe."
 
 # %% [markdown]
-# For a model that *understands* text, such as BERT, the loss is bearable, and the vocabulary need not hold
-# *The* beside *the*. A model that *writes* text must be able to write all of it. That is the deeper reason
-# for bytes in GPT.
+# For a model that *understands* text, such as BERT, the loss is bearable, and an uncased vocabulary need
+# not hold *The* beside *the*. A model that *writes* text must be able to write all of it. That is the
+# deeper reason for bytes in GPT.
 
 # %% [markdown]
 # ## How often a token comes
