@@ -1,4 +1,4 @@
-"""The house: who may import whom, and where the tests of a file are."""
+"""The house: who may import whom, where the tests of a file are, and which chapter tells of it."""
 
 import ast
 import subprocess
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from headers import HEADERS, Header
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "minibert"
@@ -45,6 +46,11 @@ MAY_IMPORT = {
     "prove": {"learn", "byhand"},
     "cli": {"__init__", "config", "recipes", "report", "sources", "prove"},
 }
+
+BLOCKS = sorted(path for part in ("byhand", "model") for path in (PACKAGE / part).glob("[!_]*.py"))
+
+WHOLE = {"bert", "heads"}
+"""The stems of `byhand` and `model` that are no block but the whole: their chapter is still to come."""
 
 BY_HAND = "minibert.recipes.byhand"
 """The one recipe that may import byhand."""
@@ -157,3 +163,24 @@ def test_no_two_files_share_a_stem_but_twins_and_their_checks() -> None:
 def test_every_folder_of_code_is_a_package() -> None:
     assert all((path.parent / "__init__.py").is_file() for path in FILES)
     assert (PACKAGE / "py.typed").is_file()
+
+
+@pytest.mark.parametrize("header", HEADERS, ids=lambda header: header.path.stem)
+def test_a_chapter_s_header_is_true(header: Header) -> None:
+    number, _ = header.path.stem.split("_")
+    assert header.title.startswith(f"{number} · ")
+    assert header.files and [name for name in header.files if not (ROOT / name).is_file()] == []
+    assert all((header.path.parent / needed).is_file() for needed in header.needs)
+    assert all(needed < header.path.name for needed in header.needs)
+
+
+@pytest.mark.parametrize("path", BLOCKS, ids=module_name)
+def test_every_block_belongs_to_one_chapter(path: Path) -> None:
+    name = path.relative_to(ROOT).as_posix()
+    owners = [header.path.stem for header in HEADERS if name in header.files]
+    assert len(owners) == (0 if path.stem in WHOLE else 1), owners
+
+
+def test_every_chapter_has_its_notebook_and_every_notebook_its_chapter() -> None:
+    sources = [header.path.stem for header in HEADERS]
+    assert sources == sorted(path.stem for path in (ROOT / "chapters").glob("*.ipynb"))

@@ -186,7 +186,7 @@ def execute(notebook: NotebookNode, source: Path) -> list[str]:
         try:
             asyncio.run(run_cells(client, environment(settings)))
         except CellExecutionError as error:
-            trace = ANSI.sub("", error.traceback).strip().splitlines()
+            trace = ANSI.sub("", "\n".join(started[-1].outputs[-1].traceback)).splitlines()
             problems.append("\n".join([f"{place(source, started[-1])} raises {error.ename}", *trace[-25:]]))
         except CellTimeoutError:
             problems.append(f"{place(source, started[-1])} does not end within {5 * SECONDS} s")
