@@ -8,11 +8,22 @@ from typing import Any
 import minibert
 
 
-def show(*things: Callable[..., Any]) -> Any:
-    """Show the source of functions or classes in a notebook, under the file and the line where it stands."""
-    from IPython.display import Markdown
+class Source:
+    """Source code that a notebook shows as Markdown, in colour, and everything else as it is written."""
 
-    return Markdown("\n\n".join(source_of(thing) for thing in things))
+    def __init__(self, markdown: str) -> None:
+        self.markdown = markdown
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown
+
+    def __repr__(self) -> str:
+        return self.markdown
+
+
+def show(*things: Callable[..., Any]) -> Source:
+    """Show the source of functions or classes in a notebook, under the file and the line where it stands."""
+    return Source("\n\n".join(source_of(thing) for thing in things))
 
 
 def source_of(thing: Callable[..., Any]) -> str:
