@@ -18,6 +18,15 @@ class Header:
     needs: list[str]  # the notebooks that it links to
     minutes: int
 
+    @property
+    def row(self) -> str:
+        """The chapter's row in the table of the front page."""
+        number, title = self.title.split(" · ")
+        needs = ", ".join(needed[:2] for needed in self.needs) or "—"
+        return (
+            f"| {number} | [{title}]({self.path.stem}.ipynb) | {self.question} | {needs} | {self.minutes} |"
+        )
+
 
 def read_header(path: Path) -> Header:
     """Read the first Markdown cell of a source."""

@@ -1,14 +1,16 @@
 """The chapters run and their notebooks are up to date, and the tool that says so finds what is not."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from headers import HEADERS, ROOT
 
-ROOT = Path(__file__).parent.parent
-CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("[0-9][0-9]_*.py"))
+PAGE = (ROOT / "chapters" / "README.md").read_text(encoding="utf-8")
+MAP = (ROOT / "chapters" / "map.svg").read_text(encoding="utf-8")
 
 GOOD = """\
 # %% [markdown]
@@ -40,7 +42,7 @@ def chapter(folder: Path, source: str = GOOD) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CHAPTERS)
+@pytest.mark.parametrize("name", [header.path.stem for header in HEADERS])
 def test_the_chapter_runs_and_its_notebook_is_up_to_date(name: str) -> None:
     done = tool("check", name)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
@@ -132,3 +134,14 @@ def test_wrong_usage_is_told_apart_from_a_wrong_chapter(tmp_path: Path) -> None:
     for arguments in (["check", "99"], []):
         done = tool(*arguments, folder=tmp_path)
         assert done.returncode == 2 and done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_front_page_lists_the_chapters_as_their_headers_do() -> None:
+    rows = [line for line in PAGE.splitlines() if re.match(r"\| \d\d \|", line)]
+    assert rows == [header.row for header in HEADERS]
+
+
+def test_the_map_has_an_arrow_for_every_need_and_no_other() -> None:
+    needs = {f"need-{needed[:2]}-{header.path.stem[:2]}" for header in HEADERS for needed in header.needs}
+    assert set(re.findall(r'id="(need-[^"]+)"', MAP)) == needs
+    assert all(f">{header.path.stem[:2]}</text>" in MAP for header in HEADERS)
