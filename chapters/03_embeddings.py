@@ -436,10 +436,10 @@ plt.show()
 #
 # $$P_p \cdot P_s = \sum_i \cos\big(\omega_i (p - s)\big)$$
 #
-# Again only the distance counts. It is largest, $D/2$, at distance 0, where all cosines are 1, and falls off
-# because the hands get out of step. But a cosine is the same for $k$ and $-k$: this product does not know
-# left from right. It need not. The network puts a matrix of weights between the two, and with $M_{10}$ as
-# that matrix, position $p$ fits position $p + 10$ best, and not $p - 10$.
+# Again only the distance counts. The product is largest, $D/2$, at distance 0, where all cosines are 1,
+# and falls off because the hands get out of step. But a cosine is the same for $k$ and $-k$: this product
+# does not know left from right. It need not. The network puts a matrix of weights between the two, and
+# with $M_{10}$ as that matrix, position $p$ fits position $p + 10$ best, and not $p - 10$.
 
 # %%
 alike = P128 @ P128.T

@@ -243,7 +243,7 @@ for ax, heights, title, grey in zip(axes, [p, y, slope], titles, ["0.55", "0.8",
     ax.set_title(title, size=11)
     ax.tick_params(axis="x", rotation=35)
 axes[0].set_ylabel("probability, or slope")
-fig.suptitle('"The cat sat on the [MASK]": up with mat, down with each other by what it took')
+fig.suptitle('"The cat sat on the [MASK]": mat goes up, each other word goes down by what it took')
 fig.tight_layout()
 plt.show()
 
