@@ -54,6 +54,7 @@ from minibert.learn.mutate import mutants
 from minibert.learn.notebook import show
 from minibert.learn.proof import checks_of
 from minibert.learn.sizes import Sizes
+from minibert.model.multihead import MultiHeadAttention
 from minibert.prove import prove
 
 # %%
@@ -704,6 +705,12 @@ plt.show()
 
 # %% [markdown]
 # ## The proof
+#
+# The twin in PyTorch is the same thing once more, without a backward pass. `gather` stops before the output
+# layer: the last block of BERT needs it there (chapter 12).
+
+# %%
+show(MultiHeadAttention)
 
 # %%
 prove("multihead")
@@ -713,7 +720,7 @@ prove("multihead")
 #
 # Now for the `reshape`. We put it into `split_heads` and into `merge_heads`, as those do who make this
 # mistake. Beside it stand six more from `minibert/learn/mutants/multihead.toml`. With each, two heads are
-# trained on the task of above, and then three witnesses are asked: finite differences; the cases and
+# trained on the task from above, and then three witnesses are asked: finite differences; the cases and
 # properties worked out by hand (`check_…` in `minibert/learn/checks/multihead.py`); and the twin in
 # PyTorch.
 
@@ -768,12 +775,14 @@ by_differences = [name for name, (_, seen) in table.items() if seen[0]]
 assert len(by_differences) == 4 and not any(name.startswith("reshape") for name in by_differences)
 
 # %% [markdown]
-# Look at the column of the losses first. With `reshape` it goes from 1 down to 0.17 and stays there: who does
-# not know that 0 is possible will be content. With the six others it goes to 0 as if nothing had happened.
-# *The loss goes down* proves nothing.
+# Look at the column of the losses first. With `reshape` it comes down from about 1 to 0.17 and stays there:
+# who does not know that 0 is possible will be content. With the six others it goes to 0 as if nothing had
+# happened. Three of these the task cannot even feel. It has no mask, no dropout, and nothing below the
+# attention that would learn from $dx$. *The loss goes down* proves nothing, and a run tests only what it
+# uses.
 #
 # And no witness sees everything. Finite differences hold the backward pass against *your* forward pass. If
-# both do the same wrong thing, they agree: about the `reshape` and the forgotten mask they have nothing to
+# both do the same wrong thing, they agree: about the `reshape`, the mask and the dropout they have nothing to
 # say. The twin knows what the forward pass should be, but it cannot draw our random numbers, and so misses
 # the dropout. The cases by hand see all seven here; but each was written by someone who had thought of the
 # mistake before.
@@ -814,7 +823,7 @@ assert sizes["bert-base"] == (768, 12) and 768 // 12 == 512 // 8 == 1024 // 16 =
 # %% [markdown]
 # ## Exercises
 #
-# **1. Pencil.** Write the array of above for $D = 6$: 11 … 16 and 21 … 26. Split it into three heads, and
+# **1. Pencil.** Write the array from above for $D = 6$: 11 … 16 and 21 … 26. Split it into three heads, and
 # into two. What comes out if you split into three heads and then merge what you have as if it were $K$
 # heads of width $H$?
 #
