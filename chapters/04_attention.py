@@ -231,10 +231,21 @@ plt.show()
 
 # %% [markdown]
 # The idea is older than neural networks that read. To guess a value at a new point, take the mean of the
-# examples you have, and let the near ones count more: Nadaraya and Watson, each by himself, in 1964. There
-# the query is the new point, the keys are the old points, and nothing is learned. Here the network learns
-# where to put the points.
+# examples you have, and let the near ones count more: Nadaraya and Watson, each by himself, in 1964. The
+# query is the new point, the keys are the old points. A bell curve is a common choice for "near", that is,
+# weights in proportion to $e^{-|q - k|^2 / 2}$. Multiply the square out:
 #
+# $$-\tfrac12 |q - k|^2 = q \cdot k - \tfrac12 |q|^2 - \tfrac12 |k|^2$$
+#
+# $|q|^2$ is the same for all keys, so the softmax does not notice it. If all keys have one length, neither
+# does it notice $|k|^2$. Then **near and "large product" are the same thing**, and the old method is
+# attention. The new thing is that a network *learns* where to put the points.
+
+# %%
+near = np.exp(-((query[:, None] - key[None]) ** 2).sum(axis=-1) / 2)  # (T, S); each key here has length 2
+assert np.allclose(near / near.sum(axis=1, keepdims=True), softmax_forward(query @ key.T)[0])
+
+# %% [markdown]
 # ### A sentence, with vectors that mean something
 #
 # Back to *he*. Let us make keys and queries of $K = 4$ features by hand: man, woman, name, action. A key says
