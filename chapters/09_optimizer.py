@@ -13,8 +13,8 @@
 #
 # *The gradient says which way is down. How far do we go?*
 #
-# **Files:** `minibert/byhand/optimizer.py` · `minibert/train/optimizer.py` · `minibert/train/schedule.py`
-# · `minibert/learn/checks/optimizer.py` · `tests/test_optimizer.py` · `tests/test_schedule.py`
+# **Files:** `minibert/byhand/optimizer.py` · `minibert/train/optimizer.py` · `minibert/train/schedule.py` ·
+# `minibert/learn/checks/optimizer.py` · `tests/test_optimizer.py` · `tests/test_schedule.py`
 #
 # **Needs:** [02 Gradients](02_gradients.ipynb), [06 Feed-forward](06_feedforward.ipynb), [08
 # Loss](08_loss.ipynb)
@@ -27,12 +27,12 @@
 # For every weight of the network we know now how the loss changes when that weight grows a little. So we
 # know which way to turn each of the hundred million screws. But the gradient speaks of *little* changes
 # only, and it says nothing about how far we may turn before it is no longer true. Too short a step, and
-# training takes a year. Too long a step, and the loss explodes. Between the two there is less room than
-# one would think, and it differs from weight to weight.
+# training takes a year. Too long a step, and the loss explodes. Between the two there is less room than one
+# would think, and it differs from weight to weight.
 #
 # An **optimizer** (优化器) is the rule that makes a step out of a gradient. This chapter goes from the
-# plainest rule there is to the two that train our BERT, AdamW and Muon. Then come the three habits that
-# go with them: weight decay, clipping, and a learning rate that first rises and then falls.
+# plainest rule there is to the two that train our BERT, AdamW and Muon. Then come the three habits that go
+# with them: weight decay, clipping, and a learning rate that first rises and then falls.
 #
 # There is nothing to differentiate here: no backward pass, no cache. An optimizer is a dozen lines of
 # arithmetic. Yet a mistake in them is among the hardest to see, because a wrong step is still a step, and
@@ -83,8 +83,8 @@ from minibert.train.optimizer import adamw_, decay_groups
 # >
 # > Devlin et al. 2019, appendix A.2
 #
-# Every word of it is a section of this chapter. **Adam** is from Kingma and Ba 2015. Its algorithm 1,
-# with a weight $w$ (their $\theta$), its gradient $g$ and the learning rate $\eta$ (their $\alpha$), is
+# Every word of it is a section of this chapter. **Adam** is from Kingma and Ba 2015. Its algorithm 1, with
+# a weight $w$ (their $\theta$), its gradient $g$ and the learning rate $\eta$ (their $\alpha$), is
 #
 # $$\begin{aligned}
 # m &\leftarrow \beta_1 m + (1 - \beta_1)\, g & \hat m &= m / (1 - \beta_1^t) \\
@@ -92,8 +92,8 @@ from minibert.train.optimizer import adamw_, decay_groups
 # w &\leftarrow w - \eta\, \hat m / (\sqrt{\hat v} + \varepsilon)
 # \end{aligned}$$
 #
-# at step $t = 1, 2, 3, \dots$, where $m$ and $v$ begin at zero. It looks arbitrary. It is not: each of
-# its parts answers something that goes wrong without it. So we begin without.
+# at step $t = 1, 2, 3, \dots$, where $m$ and $v$ begin at zero. It looks arbitrary. It is not: each of its
+# parts answers something that goes wrong without it. So we begin without.
 
 # %% [markdown]
 # ## One step downhill
@@ -103,18 +103,18 @@ from minibert.train.optimizer import adamw_, decay_groups
 # $$w \leftarrow w - \eta\, g \tag{9.1}$$
 #
 # $\eta$ is the **learning rate** (学习率). If $g$ is the gradient of one batch and not of all texts in the
-# world, it is right only on average. It works all the same (Robbins and Monro 1951), and the rule is
-# called **stochastic gradient descent**, SGD (随机梯度下降).
+# world, it is right only on average. It works all the same (Robbins and Monro 1951), and the rule is called
+# **stochastic gradient descent**, SGD (随机梯度下降).
 #
-# How large may $\eta$ be? Take the simplest loss that has a lowest point, a bowl $L = \frac{h}{2} w^2$
-# with the curvature $h$. Its slope is $g = h w$, so a step is
+# How large may $\eta$ be? Take the simplest loss that has a lowest point, a bowl $L = \frac{h}{2} w^2$ with
+# the curvature $h$. Its slope is $g = h w$, so a step is
 #
 # $$w \leftarrow w - \eta h w = (1 - \eta h)\, w$$
 #
 # Each step multiplies $w$ by the same factor. With $\eta h = 0.5$ the way to the bottom is halved each
-# time. With $\eta h = 1$ we are there at once. With $1.5$ we jump across and land half as far on the
-# other side. With more than $2$ we land *further* away than we were, and the next gradient is larger
-# still. So the limit is $\eta < 2 / h$: **the steeper the bowl, the smaller the rate must be.**
+# time. With $\eta h = 1$ we are there at once. With $1.5$ we jump across and land half as far on the other
+# side. With more than $2$ we land *further* away than we were, and the next gradient is larger still. So
+# the limit is $\eta < 2 / h$: **the steeper the bowl, the smaller the rate must be.**
 
 
 # %%
@@ -154,17 +154,17 @@ plt.show()
 # $$L = \tfrac12 (w_1^2 + 25\, w_2^2), \qquad g = (w_1,\; 25\, w_2)$$
 #
 # The steep direction allows at most $\eta < 2/25$. The flat one is multiplied by $1 - \eta$, so it gets
-# hardly anywhere. The best compromise makes both equally slow, $1 - \eta = 25 \eta - 1$: $\eta = 1/13$,
-# and each step multiplies both by $12/13$ (up to the sign). To come a thousand times nearer takes 87
-# steps. In general, with $\kappa$ for the largest curvature divided by the smallest, the **condition
-# number** (条件数), the best factor is
+# hardly anywhere. The best compromise makes both equally slow, $1 - \eta = 25 \eta - 1$: $\eta = 1/13$, and
+# each step multiplies both by $12/13$ (up to the sign). To come a thousand times nearer takes 87 steps. In
+# general, with $\kappa$ for the largest curvature divided by the smallest, the **condition number**
+# (条件数), the best factor is
 #
 # $$\frac{\kappa - 1}{\kappa + 1}$$
 #
-# and in real networks $\kappa$ is far larger than 25. All the while the path runs zigzag: across the
-# valley the gradient is large, points to the other side, and changes its sign at every step. Along the
-# valley it is small, and always says the same. *What keeps saying the same should count for more.* That
-# is the next idea.
+# and in real networks $\kappa$ is far larger than 25. All the while the path runs zigzag: across the valley
+# the gradient is large, points to the other side, and changes its sign at every step. Along the valley it
+# is small, and always says the same. *What keeps saying the same should count for more.* That is the next
+# idea.
 
 # %%
 assert math.isclose(1 - 1 / 13, 12 / 13) and math.isclose(25 / 13 - 1, 12 / 13)
@@ -195,11 +195,11 @@ assert math.ceil(math.log(1000) / math.log(13 / 12)) == 87
 # \frac{g}{1 - \mu}$$
 #
 # With $\mu = 0.9$ that is ten times the gradient. And one that changes its sign each time? Then the terms
-# are $1 - \mu + \mu^2 - \dots$, which tends to $1/(1 + \mu) = 0.53$. So the same rule speeds up by 10
-# along the valley and slows down by 2 across it.
+# are $1 - \mu + \mu^2 - \dots$, which tends to $1/(1 + \mu) = 0.53$. So the same rule speeds up by 10 along
+# the valley and slows down by 2 across it.
 #
-# (Keep the factor 10 in mind when you change $\mu$: a rate that suits plain SGD is ten times too large
-# with momentum of 0.9.)
+# (Keep the factor 10 in mind when you change $\mu$: a rate that suits plain SGD is ten times too large with
+# momentum of 0.9.)
 
 # %%
 m_same = m_zigzag = w = np.zeros(1)
@@ -215,8 +215,8 @@ assert round(1 / 1.9, 2) == 0.53
 show(sgd, momentum)
 
 # %% [markdown]
-# Plain SGD knows `decay` as well: we come to it. In a valley, and with the best $\mu$ and $\eta$,
-# Polyak's factor is
+# Plain SGD knows `decay` as well: we come to it. In a valley, and with the best $\mu$ and $\eta$, Polyak's
+# factor is
 #
 # $$\frac{\sqrt\kappa - 1}{\sqrt\kappa + 1}$$
 #
@@ -225,11 +225,11 @@ show(sgd, momentum)
 # %% [markdown]
 # ## A rate for every weight: the idea of Adam
 #
-# In our valley we would not need any of this if we could divide the gradient of the second weight by 25.
-# In a network nobody tells us the curvatures. But we see the gradients, and where it is steep they are
-# large. So divide each weight's gradient by **how large this weight's gradients usually are**. Adam's two
-# memories are two means: $m$ of the gradient, and $v$ of its square. (The root of the mean square is "the
-# usual size", without the sign.)
+# In our valley we would not need any of this if we could divide the gradient of the second weight by 25. In
+# a network nobody tells us the curvatures. But we see the gradients, and where it is steep they are large.
+# So divide each weight's gradient by **how large this weight's gradients usually are**. Adam's two memories
+# are two means: $m$ of the gradient, and $v$ of its square. (The root of the mean square is "the usual
+# size", without the sign.)
 #
 # $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g \tag{9.4}$$
 #
@@ -268,8 +268,8 @@ show(sgd, momentum)
 # %% [markdown]
 # ### With the pencil
 #
-# Let $\beta_1 = \frac12$, $\beta_2 = \frac34$, $\eta = 0.3$, $\varepsilon = 0$, and $w = 1$. The
-# gradients are 18, and then $-3$.
+# Let $\beta_1 = \frac12$, $\beta_2 = \frac34$, $\eta = 0.3$, $\varepsilon = 0$, and $w = 1$. The gradients
+# are 18, and then $-3$.
 #
 # | | start | $t = 1$ | $t = 2$ |
 # |---|---|---|---|
@@ -296,8 +296,8 @@ assert np.allclose(table, [[9, 81, 18, 324, 0.7], [3, 63, 4, 144, 0.6]])
 # %% [markdown]
 # ### What happens without the correction
 #
-# Let the gradient be 1 at every step. Then the right step is $\eta$, at every step. Without the
-# corrections it is $\eta$ times
+# Let the gradient be 1 at every step. Then the right step is $\eta$, at every step. Without the corrections
+# it is $\eta$ times
 #
 # $$\frac{1 - \beta_1^t}{\sqrt{1 - \beta_2^t}}$$
 #
@@ -338,25 +338,24 @@ plt.show()
 
 # %% [markdown]
 # This is no fine point of theory. The original code of BERT leaves both corrections out
-# (`optimization.py`). In pretraining, with a million steps and a warmup over the first 10,000, that
-# hardly matters. But whoever fine-tunes on a small data set takes a few hundred steps in all, and nearly
-# every one of them is several times too long. Devlin et al. 2019 already report that fine-tuning is
-# sometimes unstable on small data sets (section 4.1). Zhang et al. 2021 and Mosbach et al. 2021 found
-# that the missing correction has a good part in it.
+# (`optimization.py`). In pretraining, with a million steps and a warmup over the first 10,000, that hardly
+# matters. But whoever fine-tunes on a small data set takes a few hundred steps in all, and nearly every one
+# of them is several times too long. Devlin et al. 2019 already report that fine-tuning is sometimes
+# unstable on small data sets (section 4.1). Zhang et al. 2021 and Mosbach et al. 2021 found that the
+# missing correction has a good part in it.
 
 # %% [markdown]
 # ## What the second memory buys
 #
 # **Any unit will do.** Multiply the loss by 1000. Every gradient is 1000 times as large, so is $\hat m$,
-# and so is $\sqrt{\hat v}$. The quotient stays, and so does the step. The same holds for each weight
-# alone: a layer whose gradients are all tiny moves as fast as one whose gradients are large. The learning
-# rate is thus no longer a factor between two unknown units. It is simply **how far a weight goes in one
-# step**. That is why one number, about 0.001, works for so many networks, and no such number exists for
-# SGD.
+# and so is $\sqrt{\hat v}$. The quotient stays, and so does the step. The same holds for each weight alone:
+# a layer whose gradients are all tiny moves as fast as one whose gradients are large. The learning rate is
+# thus no longer a factor between two unknown units. It is simply **how far a weight goes in one step**.
+# That is why one number, about 0.001, works for so many networks, and no such number exists for SGD.
 #
 # In the valley: replace 25 by 2500 or by anything. Adam's path is the same. Below, each rule walks until
-# both weights stay within a tenth of where they began. SGD and momentum get the best rate (and $\mu$)
-# that there is for each valley, by the formulas above. Adam always gets 0.3.
+# both weights stay within a tenth of where they began. SGD and momentum get the best rate (and $\mu$) that
+# there is for each valley, by the formulas above. Adam always gets 0.3.
 
 
 # %%
@@ -397,9 +396,9 @@ assert needed[0][0] > 2 * needed[0][1] and needed[2][0] > 10 * needed[2][1] and 
 # SGD's steps grow with $\kappa$, those of momentum with its root, and Adam's do not grow at all.
 #
 # **But it sees weights, not directions.** Adam can stretch and shrink each axis; it cannot turn. Lay the
-# same valley across the axes, so that both weights have the same curvature and only their *combination*
-# is steep, and there is nothing left to divide by. (Momentum does not care: everything it does turns with
-# the valley.)
+# same valley across the axes, so that both weights have the same curvature and only their *combination* is
+# steep, and there is nothing left to divide by. (Momentum does not care: everything it does turns with the
+# valley.)
 
 # %%
 turn = np.array([[1.0, -1.0], [1.0, 1.0]]) / math.sqrt(2)
@@ -434,17 +433,17 @@ plt.show()
 # well-tuned momentum is hard to beat. What Adam brings is that hardly any tuning is needed, and that it
 # works where a thousand valleys of unknown shapes lie side by side, as in a network.
 #
-# **Where gradients contradict each other, it slows down.** $|\hat m|$ is about $\sqrt{\hat v}$ only if
-# the gradients of the last ten steps agree. If they are pure noise with the mean zero, then in $m$ they
-# nearly cancel. How nearly? The mean square of a sum of independent terms is the sum of their mean
-# squares. The gradient of $k$ steps ago has the weight $(1 - \beta_1)\beta_1^k$, so the mean square of
-# $m$, as a share of that of $g$, is
+# **Where gradients contradict each other, it slows down.** $|\hat m|$ is about $\sqrt{\hat v}$ only if the
+# gradients of the last ten steps agree. If they are pure noise with the mean zero, then in $m$ they nearly
+# cancel. How nearly? The mean square of a sum of independent terms is the sum of their mean squares. The
+# gradient of $k$ steps ago has the weight $(1 - \beta_1)\beta_1^k$, so the mean square of $m$, as a share
+# of that of $g$, is
 #
 # $$(1 - \beta_1)^2 (1 + \beta_1^2 + \beta_1^4 + \dots) = \frac{(1 - \beta_1)^2}{1 - \beta_1^2} =
 # \frac{1 - \beta_1}{1 + \beta_1} = \frac{0.1}{1.9}$$
 #
-# and its root is 0.23. Sure of the direction: $\eta$. Nothing but noise: a quarter of $\eta$, this way
-# and that.
+# and its root is 0.23. Sure of the direction: $\eta$. Nothing but noise: a quarter of $\eta$, this way and
+# that.
 
 # %%
 rng = np.random.default_rng(0)
@@ -459,22 +458,23 @@ assert round(math.sqrt(0.1 / 1.9), 2) == 0.23 and abs(moved - 0.23) < 0.01
 # %% [markdown]
 # ## Weight decay, and why it is not L2
 #
-# Nothing so far keeps weights from growing. **Weight decay** (权重衰减) lets each lose a little at each step:
+# Nothing so far keeps weights from growing. **Weight decay** (权重衰减) lets each lose a little at each
+# step:
 #
 # $$w \leftarrow (1 - \eta \lambda)\, w - \eta\, \frac{\hat m}{\sqrt{\hat v} + \varepsilon} \tag{9.10}$$
 #
-# The older way to the same end is to add $\frac{\lambda}{2} w^2$ to the loss for each weight, known as
-# **L2 regularisation** (L2 正则化). Its slope is $\lambda w$. So one adds $\lambda w$ to the gradient, and
+# The older way to the same end is to add $\frac{\lambda}{2} w^2$ to the loss for each weight, known as **L2
+# regularisation** (L2 正则化). Its slope is $\lambda w$. So one adds $\lambda w$ to the gradient, and
 # leaves the rest to the optimizer. For SGD the two are the same:
 #
 # $$w - \eta\,(g + \lambda w) = (1 - \eta\lambda)\, w - \eta\, g$$
 #
 # For years everybody took them for the same thing, Adam or not. But in Adam the $\lambda w$ goes into $m$
-# and $v$, and is divided by the usual size of the gradients like all else. So weights with large
-# gradients hardly decay, and weights with small ones decay fast: nobody had asked for that. Loshchilov
-# and Hutter 2019 noticed, took the decay out of the gradient, *decoupled* (解耦) it, and called the result
-# **AdamW**. (BERT's paper says "L2 weight decay". Its code has the decoupled one, with a comment that L2
-# would be wrong.)
+# and $v$, and is divided by the usual size of the gradients like all else. So weights with large gradients
+# hardly decay, and weights with small ones decay fast: nobody had asked for that. Loshchilov and Hutter
+# 2019 noticed, took the decay out of the gradient, *decoupled* (解耦) it, and called the result **AdamW**.
+# (BERT's paper says "L2 weight decay". Its code has the decoupled one, with a comment that L2 would be
+# wrong.)
 #
 # Here are three weights that stand at 1, in the midst of a training. Their gradients change their sign at
 # every step, so they go nowhere by themselves; they are large for the first weight, small for the second,
@@ -497,14 +497,13 @@ assert np.allclose(decoupled, (1 - rate * strength) ** 100, atol=0.001)
 assert round((1 - rate * strength) ** 100, 3) == 0.905
 
 # %% [markdown]
-# All three should have kept $(1 - 0.001)^{100} = 0.905$ of what they were, and with AdamW they do. With
-# L2 the first lost hardly anything, the second more than half, and the third ran to zero at full speed:
-# where there is no other gradient, $\lambda w$ divided by its own size is 1, *however small $\lambda$
-# is*.
+# All three should have kept $(1 - 0.001)^{100} = 0.905$ of what they were, and with AdamW they do. With L2
+# the first lost hardly anything, the second more than half, and the third ran to zero at full speed: where
+# there is no other gradient, $\lambda w$ divided by its own size is 1, *however small $\lambda$ is*.
 #
-# And what should decay at all? The scale of a layer norm starts at 1 and belongs near 1; a bias shifts,
-# it does not amplify. To pull those towards zero helps nothing. So only matrices decay. BERT's code says
-# it by name (all but "LayerNorm" and "bias"), ours by the number of axes.
+# And what should decay at all? The scale of a layer norm starts at 1 and belongs near 1; a bias shifts, it
+# does not amplify. To pull those towards zero helps nothing. So only matrices decay. BERT's code says it by
+# name (all but "LayerNorm" and "bias"), ours by the number of axes.
 
 # %%
 assert through[0] > 0.98 and through[1] < 0.5 and abs(through[2]) < 0.1
@@ -525,11 +524,11 @@ assert round(weights, 2) == 0.44 and round(4 * weights, 2) == 1.76
 
 # %% [markdown]
 # Four times the model, and no word of text has been read yet. That is why people store the memories in 8
-# bits (Dettmers et al. 2022), keep of $v$ only one number per row and per column (Shazeer and Stern
-# 2018), or spread them over many machines (Rajbhandari et al. 2020).
+# bits (Dettmers et al. 2022), keep of $v$ only one number per row and per column (Shazeer and Stern 2018),
+# or spread them over many machines (Rajbhandari et al. 2020).
 #
-# The PyTorch twin writes into the memories that are there, rather than making new ones. It is otherwise
-# the same five lines.
+# The PyTorch twin writes into the memories that are there, rather than making new ones. It is otherwise the
+# same five lines.
 
 # %%
 show(adamw_)
@@ -537,10 +536,10 @@ show(adamw_)
 # %% [markdown]
 # ## Clipping: one bad batch
 #
-# Now and then a batch has a gradient that is a hundred times too large: a strange text, a word never
-# seen. SGD makes a step a hundred times too long of it, and weeks of training are gone. **Clipping**
-# (梯度裁剪) sets an upper limit $c$. All gradients of the network together are one long vector. Its length is
-# the *global norm* (全局范数)
+# Now and then a batch has a gradient that is a hundred times too large: a strange text, a word never seen.
+# SGD makes a step a hundred times too long of it, and weeks of training are gone. **Clipping** (梯度裁剪)
+# sets an upper limit $c$. All gradients of the network together are one long vector. Its length is the
+# *global norm* (全局范数)
 #
 # $$\|g\| = \sqrt{\sum_i g_i^2} \qquad \text{over all entries of all tensors} \tag{9.11}$$
 #
@@ -548,9 +547,9 @@ show(adamw_)
 #
 # $$g \leftarrow g\, \min\!\left(1, \frac{c}{\|g\|}\right) \tag{9.12}$$
 #
-# One factor for everything, so the **direction stays**. A common mistake is to clip each tensor by its
-# own norm. Then large ones are cut and small ones are not, and the step goes somewhere else. With one
-# tensor $a$ and one tensor $b$ of a single number each, $g = (4, 1)$ and $c = 1$:
+# One factor for everything, so the **direction stays**. A common mistake is to clip each tensor by its own
+# norm. Then large ones are cut and small ones are not, and the step goes somewhere else. With one tensor
+# $a$ and one tensor $b$ of a single number each, $g = (4, 1)$ and $c = 1$:
 
 # %%
 g = {"a": np.array([4.0]), "b": np.array([1.0])}
@@ -585,12 +584,12 @@ show(clip)
 
 # %% [markdown]
 # NaN (not a number) and infinity are worth a thought. Clipping cannot mend them: a norm of NaN makes all
-# gradients NaN, on purpose, so that one sees it. Whoever trains should look at the norm, and leave out
-# such a step.
+# gradients NaN, on purpose, so that one sees it. Whoever trains should look at the norm, and leave out such
+# a step.
 #
-# But does Adam need clipping at all? It divides by the size. One huge gradient makes no huge step. It
-# does something else: its square sits in $v$ and stays there for hundreds of steps, and all that time the
-# weight **crawls**. Below, the gradient is 1 at every step, except for a single 100.
+# But does Adam need clipping at all? It divides by the size. One huge gradient makes no huge step. It does
+# something else: its square sits in $v$ and stays there for hundreds of steps, and all that time the weight
+# **crawls**. Below, the gradient is 1 at every step, except for a single 100.
 
 
 # %%
@@ -623,18 +622,18 @@ assert np.allclose(held, 1) and free.max() < 1.001 and free.min() < 0.2 and len(
 # ## A rate that rises and falls
 #
 # At the end of training we want to settle, and (9.9) never does: its steps have a length that $\eta$
-# decides, however near the bottom is. So the rate must fall, in a straight line or along half a cosine
-# wave (Loshchilov and Hutter 2017). At the beginning the rate is to rise from nearly nothing, which is
-# called **warmup** (预热). Say a step leads from the share $a$ of the run to the share $b$ (the third of
-# ten steps from 0.2 to 0.3), and the warmup takes the share $u$. Then the peak rate is multiplied by
+# decides, however near the bottom is. So the rate must fall, in a straight line or along half a cosine wave
+# (Loshchilov and Hutter 2017). At the beginning the rate is to rise from nearly nothing, which is called
+# **warmup** (预热). Say a step leads from the share $a$ of the run to the share $b$ (the third of ten steps
+# from 0.2 to 0.3), and the warmup takes the share $u$. Then the peak rate is multiplied by
 #
 # $$\frac{b}{u} \quad\text{while } b \le u \tag{9.13}$$
 #
 # $$f = \frac{1 - a}{1 - u} \quad\text{afterwards, or}\quad
 # \tfrac12 (1 - \cos \pi f) \quad\text{for the cosine} \tag{9.14}$$
 #
-# Why $b$ on the way up and $a$ on the way down? With $a$ on the way up, the first step would have a rate
-# of exactly zero, and the first batch is read for nothing. With $b$ on the way down, so is the last one.
+# Why $b$ on the way up and $a$ on the way down? With $a$ on the way up, the first step would have a rate of
+# exactly zero, and the first batch is read for nothing. With $b$ on the way down, so is the last one.
 # Counting in shares, not in steps, the same function also serves a run that is limited by minutes.
 
 # %%
@@ -666,19 +665,19 @@ plt.show()
 show(schedule)
 
 # %% [markdown]
-# Why warm up at all? The pencil has told us: the first step of Adam is $\eta$ in *every* weight that has
-# a gradient, however small, for $\hat m / \sqrt{\hat v} = g / |g|$ is only a sign. No later step is so
-# long. And no later step is so ill-informed: it rests on a single batch, at weights that are random. To
-# see it we need a network.
+# Why warm up at all? The pencil has told us: the first step of Adam is $\eta$ in *every* weight that has a
+# gradient, however small, for $\hat m / \sqrt{\hat v} = g / |g|$ is only a sign. No later step is so long.
+# And no later step is so ill-informed: it rests on a single batch, at weights that are random. To see it we
+# need a network.
 
 # %% [markdown]
 # ## A small real network
 #
-# Everything it takes is there from earlier chapters. We invent a language of 32 words. The word that
-# comes next depends on the two before it, by the rule of a *teacher*: a network with random weights. A
-# *student* of the same shape must find the rule from samples. Word vectors of the two words (03) side by
-# side, a feed-forward block (06) with the input added, a linear layer (02), cross-entropy (08). As in
-# real text, the word of rank $r$ turns up in proportion to $1/r$.
+# Everything it takes is there from earlier chapters. We invent a language of 32 words. The word that comes
+# next depends on the two before it, by the rule of a *teacher*: a network with random weights. A *student*
+# of the same shape must find the rule from samples. Word vectors of the two words (03) side by side, a
+# feed-forward block (06) with the input added, a linear layer (02), cross-entropy (08). As in real text,
+# the word of rank $r$ turns up in proportion to $1/r$.
 
 # %%
 WORDS, WIDTH, INNER = 32, 8, 48
@@ -793,9 +792,9 @@ def train(rule, rate, warmup=0.1, beside=0.03):
 
 
 # %% [markdown]
-# Now the measurement. On the left, how far the inner weights go in each step, in units of the rate of
-# that step. On the right, the beginning of two runs with a daring peak rate of 0.5, without a warmup and
-# with one.
+# Now the measurement. On the left, how far the inner weights go in each step, in units of the rate of that
+# step. On the right, the beginning of two runs with a daring peak rate of 0.5, without a warmup and with
+# one.
 
 # %%
 calm, moved = train("AdamW", 0.03, warmup=0.0)
@@ -835,15 +834,15 @@ assert abs(train("AdamW", 0.03, warmup=0.1)[0][-1] - calm[-1]) < 0.02
 # At a rate of 0.03 all of this does no harm, and a warmup brings nothing here. At 0.5, ten steps without
 # one have made the student far worse than it was at the start. It takes sixty steps to come back to where
 # it began. **Warmup makes high rates safe.** In deep networks there is more to it: post-norm blocks, as
-# BERT has them (chapter 07), have large gradients near the output at the beginning, and will not train
-# without (Xiong et al. 2020).
+# BERT has them (chapter 07), have large gradients near the output at the beginning, and train badly or not
+# at all without (Xiong et al. 2020).
 
 # %% [markdown]
 # ## Muon: a matrix is not a bag of numbers
 #
-# Adam treats the entries of a matrix as so many strangers. But a matrix does something as a whole: it
-# maps vectors to vectors. Every matrix can be taken apart into directions, the **singular value
-# decomposition** (奇异值分解),
+# Adam treats the entries of a matrix as so many strangers. But a matrix does something as a whole: it maps
+# vectors to vectors. Every matrix can be taken apart into directions, the **singular value decomposition**
+# (奇异值分解),
 #
 # $$G = U S V^T = \sum_i s_i\, u_i v_i^T$$
 #
@@ -851,9 +850,9 @@ assert abs(train("AdamW", 0.03, warmup=0.1)[0][-1] - calm[-1]) < 0.02
 # at right angles to each other and of length 1, and so are the $u_i$. The $s_i \ge 0$ are the **singular
 # values** (奇异值).
 #
-# The gradients of real networks have a few large singular values and many small ones (Jordan et al.
-# 2024): most of the gradient wants the same few directions, and the rest is hardly heard. Muon keeps all
-# the directions and makes them **equally loud**: it steps along
+# The gradients of real networks have a few large singular values and many small ones (Jordan et al. 2024):
+# most of the gradient wants the same few directions, and the rest is hardly heard. Muon keeps all the
+# directions and makes them **equally loud**: it steps along
 #
 # $$U V^T = \sum_i u_i v_i^T$$
 #
@@ -864,9 +863,9 @@ assert abs(train("AdamW", 0.03, warmup=0.1)[0][-1] - calm[-1]) < 0.02
 # (U V^T)^T G = \frac{1}{\sqrt{10}} \begin{pmatrix} 15 & 5 \\ 5 & 15 \end{pmatrix}$$
 #
 # The singular values of $G$ are $\sqrt{40}$ and $\sqrt{10}$. Is the second matrix the right one? It is a
-# rotation, so all *its* singular values are 1. And the third is symmetric with positive eigenvalues, a
-# pure stretching. Together they make up $G$: first stretch, then rotate. There is only one way to split a
-# matrix like that.
+# rotation, so all *its* singular values are 1. And the third is symmetric with positive eigenvalues, a pure
+# stretching. Together they make up $G$: first stretch, then rotate. There is only one way to split an
+# invertible matrix like that.
 
 # %%
 G = np.array([[4.0, 0.0], [3.0, 5.0]])
@@ -889,10 +888,10 @@ assert np.allclose(polar.T @ G, np.array([[15, 5], [5, 15]]) / math.sqrt(10))
 #
 # The first is Cauchy's inequality. The second: each entry gains most at its limit, with the sign of
 # $G_{ij}$. The third: put $G = \sum_i s_i u_i v_i^T$ into the gain, and it is
-# $\sum_i s_i\, (u_i^T \Delta v_i)$. As $\Delta$ stretches no vector by more than 1, each bracket is at
-# most 1. So the gain is at most $\sum_i s_i$, and $\Delta = U V^T$ reaches it, for $u_i^T U V^T v_i = 1$.
-# How far a matrix can stretch a vector is its **spectral norm** (谱范数), and for what comes *out* of a
-# layer that is the length that counts. (Bernstein and Newhouse 2024 look at optimizers in this way.)
+# $\sum_i s_i\, (u_i^T \Delta v_i)$. As $\Delta$ stretches no vector by more than 1, each bracket is at most
+# 1. So the gain is at most $\sum_i s_i$, and $\Delta = U V^T$ reaches it, for $u_i^T U V^T v_i = 1$. How
+# far a matrix can stretch a vector is its **spectral norm** (谱范数), and for what comes *out* of a layer
+# that is the length that counts. (Bernstein and Newhouse 2024 look at optimizers in this way.)
 
 # %%
 rng = np.random.default_rng(0)
@@ -907,8 +906,8 @@ assert np.isclose((G * polar).sum(), S.sum())
 # ### Without a decomposition
 #
 # A singular value decomposition is slow, on a GPU above all. Matrix products are fast. So Muon finds
-# $U V^T$ with products alone, by a **Newton–Schulz iteration** (牛顿-舒尔茨迭代). First make $G$ small,
-# so that no singular value is above 1 (the sum of their squares is that of the squares of all entries):
+# $U V^T$ with products alone, by a **Newton–Schulz iteration** (牛顿-舒尔茨迭代). First make $G$ small, so
+# that no singular value is above 1 (the sum of their squares is that of the squares of all entries):
 #
 # $$X = \frac{G}{\lVert G \rVert}, \qquad \lVert G \rVert = \sqrt{\sum G_{ij}^2} \tag{9.15}$$
 #
@@ -921,10 +920,10 @@ assert np.isclose((G * polar).sum(), S.sum())
 #
 # $$a X + (b A + c A^2) X = U\, (a S + b S^3 + c S^5)\, V^T \tag{9.16}$$
 #
-# and all that is left is to find a polynomial that, applied again and again, brings every $s$ between 0
-# and 1 close to 1. The one that Jordan et al. chose, $a = 3.4445$, $b = -4.7750$, $c = 2.0315$, is steep
-# at zero: small values are multiplied by 3.4 each time. In return it never settles, not even at 1, and
-# ends somewhere between 0.68 and 1.13. For a step that is good enough.
+# and all that is left is to find a polynomial that, applied again and again, brings every $s$ between 0 and
+# 1 close to 1. The one that Jordan et al. chose, $a = 3.4445$, $b = -4.7750$, $c = 2.0315$, is steep at
+# zero: small values are multiplied by 3.4 each time. In return it never settles, not even at 1, and ends
+# somewhere between 0.68 and 1.13. For a step that is good enough.
 
 # %%
 a, b, c = NEWTON_SCHULZ
@@ -975,9 +974,9 @@ plt.show()
 # of the $4n$ numbers half as large as those that came in. The root of 4 undoes that.
 #
 # Muon is for the **matrices inside** a network only. An embedding is no map that acts on vectors as a
-# whole: each row is a word, most words are not in the batch, and to make all directions equally loud
-# would mix up words that have nothing to do with each other. Embeddings, output layers, biases and norms
-# stay with AdamW (Jordan et al. 2024). That is how `minibert pretrain` does it.
+# whole: each row is a word, most words are not in the batch, and to make all directions equally loud would
+# mix up words that have nothing to do with each other. Embeddings, output layers, biases and norms stay
+# with AdamW (Jordan et al. 2024). That is how `minibert pretrain` does it.
 
 # %%
 show(orthogonalize, muon)
@@ -1046,15 +1045,14 @@ assert np.isnan(ends["SGD"][4]) and np.isnan(ends["momentum"][4])
 assert ends["AdamW"][4] < 1.5 * best["AdamW"]
 
 # %% [markdown]
-# What does it show, and what not? At its best rate, each rule gets to about the same place: the worst is
-# a fifth behind Muon, the best. (With other random numbers the other three change places.) On a task of a
-# few seconds, with three layers, plain SGD is not bad, *once one has found its rate*. The difference is
-# in the picture on the right. SGD explodes at three times its best rate, and AdamW at ten times its best
-# rate is only slower. Muon's flat curve flatters it, as half of the network has AdamW's good rate in all
-# five runs.
+# What does it show, and what not? At its best rate, each rule gets to about the same place: the worst is a
+# fifth behind Muon, the best. (With other random numbers the other three change places.) On a task of a few
+# seconds, with three layers, plain SGD is not bad, *once one has found its rate*. The difference is in the
+# picture on the right. SGD explodes at three times its best rate, and AdamW at ten times its best rate is
+# only slower. Muon's flat curve flatters it, as half of the network has AdamW's good rate in all five runs.
 #
-# What a toy cannot show is what happens in a deep network with a vocabulary of thousands, where some rows
-# of a matrix get a thousand times less gradient than others. There SGD is no longer in the race. Do not
+# What a toy cannot show is what happens in a deep network with a vocabulary of thousands, where the rows of
+# rare words get far less gradient than others. There SGD falls well behind (Kunstner et al. 2024). Do not
 # choose an optimizer from a picture like this one; choose it from runs like your own.
 
 # %% [markdown]
@@ -1069,9 +1067,9 @@ assert ends["AdamW"][4] < 1.5 * best["AdamW"]
 prove("optimizer")
 
 # %% [markdown]
-# That was with gradients drawn at random. In a training each step decides where the next gradient is
-# taken, so small differences could grow. Here are ten steps of the real thing, side by side: our network
-# with our gradients and our AdamW, and the same network in PyTorch, with automatic differentiation and
+# That was with gradients drawn at random. In a training each step decides where the next gradient is taken,
+# so small differences could grow. Here are ten steps of the real thing, side by side: our network with our
+# gradients and our AdamW, and the same network in PyTorch, with automatic differentiation and
 # `torch.optim.AdamW`.
 
 
@@ -1152,12 +1150,12 @@ for mutant in [mutant for mutant in ours if any(words in mutant.name for words i
 #   and so means something else at the first steps. Some libraries do it so. The default here is
 #   $\beta_2 = 0.98$, as in Vaswani et al. 2017: with runs of minutes, a memory of 1000 steps is too long.
 # - **Loshchilov and Hutter** multiply the decay by the schedule's share alone, not by the peak rate, so
-#   that rate and decay can be tuned apart. PyTorch multiplies it by the rate, share and peak. So do we,
-#   and with a rate of 0.001 our decay of 0.01 is their 0.00001.
+#   that rate and decay can be tuned apart. PyTorch multiplies it by the rate, share and peak. So do we, and
+#   with a rate of 0.001 our decay of 0.01 is their 0.00001.
 # - **BERT's code** has no bias correction, $\varepsilon = 10^{-6}$, and clips to the global norm 1. Its
-#   warmup starts at zero: the first step does nothing. And its linear decay is counted from the first
-#   step of the run, not from the end of the warmup, so that there is a small jump between the two: after
-#   a warmup of 1 % from 1 down to 0.99.
+#   warmup starts at zero: the first step does nothing. And its linear decay is counted from the first step
+#   of the run, not from the end of the warmup, so that there is a small jump between the two: after a
+#   warmup of 1 % from 1 down to 0.99.
 # - **Vaswani et al.** let the rate fall with the root of the step, and multiply it by $D^{-1/2}$:
 #   $\eta = D^{-1/2} \min(t^{-1/2},\; t \cdot u^{-3/2})$, with a warmup of $u$ = 4000 steps.
 # - **Jordan et al.** iterate in bfloat16, with three digits, for speed. Ours stays in the type of the
@@ -1172,14 +1170,14 @@ assert np.isclose(0.001 * 0.01, 0.00001) and 1 - 10_000 / 1_000_000 == 0.99
 # %% [markdown]
 # ## Exercises
 #
-# **1. Pencil.** Two steps of Adam as in the table, with the gradients 18 and $+3$. Where is $w$? And
-# where would it be with neither correction?
+# **1. Pencil.** Two steps of Adam as in the table, with the gradients 18 and $+3$. Where is $w$? And where
+# would it be with neither correction?
 #
 # <details><summary>Hint</summary>
 #
-# $m = 9$, then $6$; $v = 81$, then $63$. Corrected, the second quotient is $8/12$, so
-# $w = 1 - 0.3 - 0.2$. Uncorrected, the first quotient is $9/9$: with these betas the two errors happen to
-# cancel once. The second is $6/\sqrt{63}$.
+# $m = 9$, then $6$; $v = 81$, then $63$. Corrected, the second quotient is $8/12$, so $w = 1 - 0.3 - 0.2$.
+# Uncorrected, the first quotient is $9/9$: with these betas the two errors happen to cancel once. The
+# second is $6/\sqrt{63}$.
 #
 # </details>
 #
@@ -1189,14 +1187,14 @@ assert np.isclose(0.001 * 0.01, 0.00001) and 1 - 10_000 / 1_000_000 == 0.99
 #
 # <details><summary>Hint</summary>
 #
-# Which $w$ does the decay act on: the old one or the one after the step? Write the equation with $w_t$
-# and $w_{t+1}$.
+# Which $w$ does the decay act on: the old one or the one after the step? Write the equation with $w_t$ and
+# $w_{t+1}$.
 #
 # </details>
 #
-# **3. A rare word.** A row of the embedding gets a gradient once in ten thousand steps. How far does it
-# go when the gradient comes, in units of $\eta$, with $\beta_2 = 0.999$ and with $0.98$? And in the
-# hundred steps after it, all with a gradient of zero?
+# **3. A rare word.** A row of the embedding gets a gradient once in ten thousand steps. How far does it go
+# when the gradient comes, in units of $\eta$, with $\beta_2 = 0.999$ and with $0.98$? And in the hundred
+# steps after it, all with a gradient of zero?
 #
 # <details><summary>Hint</summary>
 #
@@ -1207,8 +1205,8 @@ assert np.isclose(0.001 * 0.01, 0.00001) and 1 - 10_000 / 1_000_000 == 0.99
 # </details>
 #
 # **4. Signs.** Write an optimizer that keeps only the memory of (9.2) and steps by
-# $\eta\, \mathrm{sign}(m)$. It costs half the memory of Adam. Put it into the comparison. What does it
-# lack where gradients are mostly noise?
+# $\eta\, \mathrm{sign}(m)$. It costs half the memory of Adam. Put it into the comparison. What does it lack
+# where gradients are mostly noise?
 #
 # <details><summary>Hint</summary>
 #
@@ -1250,10 +1248,10 @@ for beta, leap in [(0.999, 3.2), (0.98, 0.7)]:
 # - Kingma and Ba 2015, *Adam: a method for stochastic optimization*,
 #   [arXiv:1412.6980](https://arxiv.org/abs/1412.6980). Section 3 is the bias correction.
 # - Loshchilov and Hutter 2019, *Decoupled weight decay regularization*,
-#   [arXiv:1711.05101](https://arxiv.org/abs/1711.05101); and 2017, *SGDR: stochastic gradient descent
-#   with warm restarts*, [arXiv:1608.03983](https://arxiv.org/abs/1608.03983), for the cosine.
-# - Goh 2017, *Why momentum really works*, [Distill](https://distill.pub/2017/momentum/). With pictures
-#   that move.
+#   [arXiv:1711.05101](https://arxiv.org/abs/1711.05101); and 2017, *SGDR: stochastic gradient descent with
+#   warm restarts*, [arXiv:1608.03983](https://arxiv.org/abs/1608.03983), for the cosine.
+# - Goh 2017, *Why momentum really works*, [Distill](https://distill.pub/2017/momentum/). With pictures that
+#   move.
 # - Polyak 1964, *Some methods of speeding up the convergence of iteration methods*, USSR Computational
 #   Mathematics and Mathematical Physics 4, 1–17; Sutskever, Martens, Dahl and Hinton 2013, *On the
 #   importance of initialization and momentum in deep learning*, ICML.
@@ -1264,10 +1262,12 @@ for beta, leap in [(0.999, 3.2), (0.98, 0.7)]:
 #   stability of fine-tuning BERT*, [arXiv:2006.04884](https://arxiv.org/abs/2006.04884).
 # - Xiong et al. 2020, *On layer normalization in the Transformer architecture*,
 #   [arXiv:2002.04745](https://arxiv.org/abs/2002.04745): why post-norm needs a warmup.
+# - Kunstner, Yadav, Milligan, Schmidt and Bietti 2024, *Heavy-tailed class imbalance and why Adam
+#   outperforms gradient descent on language models*, [arXiv:2402.19449](https://arxiv.org/abs/2402.19449):
+#   it is the rare words.
 # - Jordan et al. 2024, *Muon: an optimizer for hidden layers in neural networks*,
-#   [kellerjordan.github.io/posts/muon](https://kellerjordan.github.io/posts/muon/); Bernstein and
-#   Newhouse 2024, *Old optimizer, new norm: an anthology*,
-#   [arXiv:2409.20325](https://arxiv.org/abs/2409.20325).
+#   [kellerjordan.github.io/posts/muon](https://kellerjordan.github.io/posts/muon/); Bernstein and Newhouse
+#   2024, *Old optimizer, new norm: an anthology*, [arXiv:2409.20325](https://arxiv.org/abs/2409.20325).
 # - Robbins and Monro 1951, *A stochastic approximation method*, Annals of Mathematical Statistics 22,
 #   400–407.
 # - To save memory: Dettmers, Lewis, Shleifer and Zettlemoyer 2022, *8-bit optimizers via block-wise
