@@ -278,9 +278,9 @@ out, cache = self_attention_forward(x, params, heads=2)
 assert np.allclose(out, [[[3, 1, 2, 13], [1, 3, -2, 11]]])
 
 # %% [markdown]
-# What if one took the *mean* of the heads instead of laying them side by side? Here, the
-# mean of $(3, 1)$ and $(1, 3)$ is $(2, 2)$, for both tokens. One head has learned to look at the like and
-# the other at the unlike, and together they say nothing at all. That is the dog and the man again.
+# What if one took the *mean* of the heads instead of laying them side by side? Here, the mean
+# of $(3, 1)$ and $(1, 3)$ is $(2, 2)$, for both tokens. One head has learned to look at the like and the
+# other at the unlike, and together they say nothing at all. That is the dog and the man again.
 #
 # ### Side by side is a sum, after all
 #
@@ -293,7 +293,7 @@ assert np.allclose(out, [[[3, 1, 2, 13], [1, 3, -2, 11]]])
 # Three things follow, and the first two make good tests. The order of the heads does not matter, as long as
 # all four matrices are reordered alike. A head whose part of $W_o$ is zero changes nothing, and learns
 # nothing. And one can take heads away from a trained model and see what is lost. Michel et al. 2019 did so.
-# Most heads could go once the training was over, and some layers got by with a single one.
+# Many heads could go once the training was over, and some layers got by with a single one.
 
 # %%
 rng = np.random.default_rng(0)
@@ -547,9 +547,10 @@ plt.show()
 # [CLS] has no word before it. In head 1 its query is zero, all scores are equal, and it looks everywhere
 # alike, 1/6 at each. The two "the" of head 2 cannot tell each other apart and get 49 per cent each.
 #
-# Are such heads too neat to be true? Clark et al. 2019 looked into BERT and found heads that look at the next
-# token or the one before, heads that look at separators whatever is asked, and some that follow grammar:
-# from an article to its noun, from an object to its verb. Nobody told them to. Let us watch it happen.
+# Are such heads too neat to be true? Clark et al. 2019 looked into BERT and found heads that look at the
+# next token or the one before, heads that look at separators whatever is asked, and some that follow
+# grammar, and link objects with their verbs and articles with their nouns. Nobody told them to. Let us
+# watch it happen.
 
 # %% [markdown]
 # ## One head fails, two succeed
@@ -707,10 +708,14 @@ plt.show()
 # ## The proof
 #
 # The twin in PyTorch is the same thing once more, without a backward pass. `gather` stops before the output
-# layer: the last block of BERT needs it there (chapter 12).
+# layer: where only some of the tokens are wanted, the block goes on with those alone (chapter 12).
 
 # %%
 show(MultiHeadAttention)
+
+# %% [markdown]
+# The dashes are those of chapter 04: nobody else draws our random numbers, and `transformers` lets a query
+# that may attend to nothing attend to everything.
 
 # %%
 prove("multihead")
@@ -779,7 +784,8 @@ assert len(by_differences) == 4 and not any(name.startswith("reshape") for name 
 # who does not know that 0 is possible will be content. With the six others it goes to 0 as if nothing had
 # happened. Three of these the task cannot even feel. It has no mask, no dropout, and nothing below the
 # attention that would learn from $dx$. *The loss goes down* proves nothing, and a run tests only what it
-# uses.
+# uses. It may even forgive what it uses: leave $W_o$ out of the way back, and the network arranges itself
+# with that. This has a name, feedback alignment (Lillicrap et al. 2016).
 #
 # And no witness sees everything. Finite differences hold the backward pass against *your* forward pass. If
 # both do the same wrong thing, they agree: about the `reshape`, the mask and the dropout they have nothing to
@@ -902,6 +908,8 @@ assert sizes["bert-base"] == (768, 12) and 768 // 12 == 512 // 8 == 1024 // 16 =
 # - Elhage et al. 2021, *A mathematical framework for transformer circuits*,
 #   [transformer-circuits.pub](https://transformer-circuits.pub/2021/framework/index.html). Heads as things
 #   that add to a stream.
+# - Lillicrap, Cownden, Tweed and Akerman 2016, *Random synaptic feedback weights support error
+#   backpropagation for deep learning*, Nature Communications 7, 13276.
 # - Namazifar, Hazarika and Hakkani-Tur 2023, *Role of bias terms in dot-product attention*,
 #   [arXiv:2302.08626](https://arxiv.org/abs/2302.08626).
 # - Shazeer 2019, *Fast transformer decoding: one write-head is all you need*,
