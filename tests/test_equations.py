@@ -1,4 +1,4 @@
-"""Equations: what a comment names is derived in a chapter, and what a chapter derives is named somewhere.
+"""Equations: what a comment names is derived in a chapter, and every line of a backward pass names something.
 
 A chapter numbers its equations with \\tag{4.1}, in order; its text refers to them as (4.1). The code by hand
 names them in comments: `dW = dy.T @ x  # 2.5: …`.
@@ -12,10 +12,12 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from headers import HEADERS
 
 ROOT = Path(__file__).parent.parent
 CODE = sorted((ROOT / "minibert/byhand").glob("[!_]*.py"))
-CHAPTERS = {int(path.name[:2]): path for path in sorted((ROOT / "chapters").glob("[0-9][0-9]_*.py"))}
+SHOWN = {ROOT / file for header in HEADERS for file in header.files}
+CHAPTERS = {int(header.path.name[:2]): header.path for header in HEADERS}
 
 TAG = re.compile(r"\\tag\{(\d+\.\d+)\}")
 IN_A_COMMENT = re.compile(r"(?<![\d.])([1-9]\d?\.\d{1,2})(?![\d.])")
@@ -47,20 +49,41 @@ def text_of(chapter: int) -> str:
     return "\n".join(cell for cell in cells if cell.startswith(" [markdown]"))
 
 
-def header(chapter: int) -> str:
-    """Return the beginning of a chapter, which lists the files that it is about."""
-    return CHAPTERS[chapter].read_text(encoding="utf-8").partition("**Needs:**")[0]
-
-
 def backward_passes() -> list[tuple[Path, ast.FunctionDef]]:
     """Return the backward passes of the files that chapters are about."""
     return [
         (path, node)
         for path in CODE
-        if any(f"`minibert/byhand/{path.name}`" in header(chapter) for chapter in CHAPTERS)
+        if path in SHOWN
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.FunctionDef) and node.name.endswith("_backward")
     ]
+
+
+BACKWARD = backward_passes()
+
+
+def lines(node: ast.stmt) -> set[int]:
+    """Return the numbers of the lines that a statement stands on."""
+    return set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+
+
+def computes(node: ast.AST) -> bool:
+    """Return whether a part of a statement is an operator, a sum or a mean."""
+    return isinstance(node, ast.BinOp | ast.AugAssign) or (
+        isinstance(node, ast.Attribute) and node.attr in ("sum", "mean", "einsum")
+    )
+
+
+def worked_out(function: ast.FunctionDef) -> list[ast.stmt]:
+    """Return the statements that work out a d…, or the result, with an operator or a sum of their own."""
+    found: list[ast.stmt] = []
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.Return):
+            names = [node.target] if isinstance(node, ast.AugAssign) else getattr(node, "targets", [])
+            gradient = isinstance(node, ast.Return) or any(re.match("d[a-z]", ast.unparse(n)) for n in names)
+            found += [node] if gradient and any(map(computes, ast.walk(node))) else []
+    return found
 
 
 def unknown(numbers: list[str]) -> list[str]:
@@ -74,10 +97,16 @@ def test_every_equation_that_a_comment_names_is_in_its_chapter(path: Path) -> No
     assert {line: numbers for line, numbers in wrong.items() if numbers} == {}
 
 
-@pytest.mark.parametrize(("path", "function"), backward_passes(), ids=lambda part: getattr(part, "name", ""))
+@pytest.mark.parametrize(("path", "function"), BACKWARD, ids=[function.name for _, function in BACKWARD])
 def test_every_backward_pass_names_what_it_was_derived_from(path: Path, function: ast.FunctionDef) -> None:
-    assert function.end_lineno is not None
-    assert set(named_by_code(path)) & set(range(function.lineno, function.end_lineno + 1))
+    assert lines(function) & set(named_by_code(path))
+
+
+@pytest.mark.parametrize(("path", "function"), BACKWARD, ids=[function.name for _, function in BACKWARD])
+def test_every_line_that_works_out_a_gradient_names_its_equation(
+    path: Path, function: ast.FunctionDef
+) -> None:
+    assert [line for line in map(lines, worked_out(function)) if not line & set(named_by_code(path))] == []
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
@@ -88,12 +117,3 @@ def test_equations_are_numbered_as_they_come(chapter: int) -> None:
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_every_equation_that_the_text_refers_to_is_there(chapter: int) -> None:
     assert unknown(IN_THE_TEXT.findall(text_of(chapter))) == []
-
-
-@pytest.mark.parametrize(
-    "chapter", [chapter for chapter in CHAPTERS if "`minibert/byhand/" in header(chapter)]
-)
-def test_no_equation_has_a_number_for_nothing(chapter: int) -> None:
-    named = {number for path in CODE for numbers in named_by_code(path).values() for number in numbers}
-    named |= {number for one in CHAPTERS for number in IN_THE_TEXT.findall(text_of(one))}
-    assert set(tags(chapter)) - named == set()

@@ -78,7 +78,7 @@ def gelu_forward(x: Array) -> tuple[Array, Any]:
 def gelu_backward(dy: Array, cache: Any) -> Array:
     """Return dx from dy, both of the shape of x."""
     x, chance = cache
-    density = np.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+    density = np.exp(-x * x / 2) / math.sqrt(2 * math.pi)  # 6.2: the slope of the chance is the bell curve
     return dy * (chance + x * density)  # 6.2: x moves and the chance stays; x stays and the chance moves
 
 
