@@ -889,9 +889,9 @@ assert np.allclose(polar.T @ G, np.array([[15, 5], [5, 15]]) / math.sqrt(10))
 # The first is Cauchy's inequality. The second: each entry gains most at its limit, with the sign of
 # $G_{ij}$. The third: put $G = \sum_i s_i u_i v_i^T$ into the gain, and it is
 # $\sum_i s_i\, (u_i^T \Delta v_i)$. As $\Delta$ stretches no vector by more than 1, each bracket is at most
-# 1. So the gain is at most $\sum_i s_i$, and $\Delta = U V^T$ reaches it, for $u_i^T U V^T v_i = 1$. How
-# far a matrix can stretch a vector is its **spectral norm** (谱范数), and for what comes *out* of a layer
-# that is the length that counts. (Bernstein and Newhouse 2024 look at optimizers in this way.)
+# 1, and the gain at most $\sum_i s_i$. And $\Delta = U V^T$ reaches it, for $u_i^T U V^T v_i = 1$. How far
+# a matrix can stretch a vector is its **spectral norm** (谱范数), and for what comes *out* of a layer that
+# is the length that counts. (Bernstein and Newhouse 2024 look at optimizers in this way.)
 
 # %%
 rng = np.random.default_rng(0)
