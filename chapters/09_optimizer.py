@@ -959,7 +959,7 @@ axes[1].bar(
 )
 axes[1].axhline(1, color="0.6", lw=0.8)
 axes[1].set(xlabel="singular value, from the largest", ylim=(0, 1.6), xticks=places[::3])
-axes[1].set_title("A gradient of our network")
+axes[1].set_title("A gradient of our network, levelled")
 axes[1].legend(frameon=False, loc="upper right")
 fig.tight_layout()
 plt.show()
@@ -1029,7 +1029,7 @@ axes[1].set(
     xscale="log",
     xlim=(0.025, 16),
     ylim=(0.1, 2.3),
-    title="After 300 steps, by rate",
+    title="Ten times the best rate: AdamW only slows",
 )
 axes[1].set_xticks([0.1, 1, 10], ["0.1", "1", "10"])
 for ax in axes:
