@@ -193,8 +193,9 @@ assert np.array_equal(merge_heads(split), x)
 # are put back, and then the numbers must be copied, for a linear layer wants each token in one piece.
 
 # %%
-strides = [(np.array(array.strides) // x.itemsize).tolist() for array in (x[0], split[0])]
-assert strides == [[4, 1], [2, 4, 1]]
+three = x[0], x[0].reshape(2, 2, 2), x[0].reshape(2, 2, 2).transpose(1, 0, 2)
+strides = [(np.array(array.strides) // x.itemsize).tolist() for array in three]
+assert strides == [[4, 1], [4, 2, 1], [2, 4, 1]] and np.array_equal(three[2], split[0])
 assert np.shares_memory(split, x)
 
 # %% [markdown]
