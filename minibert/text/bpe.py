@@ -123,7 +123,7 @@ def vocabulary(merges: Sequence[Pair], specials: Sequence[str] = ()) -> dict[str
 
 
 def cut(word: str, ranks: Mapping[Pair, int]) -> list[str]:
-    """Cut one word, written in characters of bytes, into pieces: the merges, in their order, undo it.
+    """Cut one word, written in characters of bytes, into pieces: single ones first, then merged in order.
 
     `ranks` gives the place of each pair among the merges. The time grows with the square of the length.
     """

@@ -44,9 +44,9 @@ def merges(
         for number in where.pop(pair):
             cut = cuts[number]
             places = [place for place, each in enumerate(pairwise(cut)) if each == pair]
-            if not places:  # other merges have taken them
+            if not places:  # `where` may be out of date: other merges have taken them
                 continue
-            changed = slice(max(0, places[0] - 1), places[-1] + 3)  # from a neighbour to a neighbour
+            changed = slice(max(0, places[0] - 1), places[-1] + 3)  # with a neighbour at each end
             before, after = cut[changed], merge(cut[changed], pair, piece)
             cut[changed] = after
             for each in pairwise(before):

@@ -15,7 +15,10 @@ SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 UNKNOWN = "[UNK]"
 
 MAX_CHARS = 100
-"""Words longer than this many characters become one unknown piece (as in the published BERT)."""
+"""Words longer than this many characters become one unknown piece, as in `transformers` and `tokenizers`.
+
+Differs from the paper: its code allows 200.
+"""
 
 LETTER_WORTH = 100
 """A letter is taken into the vocabulary before a pair of pieces that is up to this many times as frequent.
@@ -43,7 +46,10 @@ the checkpoints that people have, at 0x2B920.
 
 
 def clean(text: str) -> str:
-    """Drop control characters and U+FFFD; turn every kind of white space into a plain space."""
+    """Drop control characters and U+FFFD; turn every kind of white space into a plain space.
+
+    Differs from the paper: its code keeps characters for private use (Co), which `tokenizers` drops.
+    """
     kept = []
     for char in text:
         kind = unicodedata.category(char)
@@ -178,6 +184,7 @@ def train(texts: Iterable[str], vocab_size: int, lowercase: bool = True) -> dict
     if not words:
         raise ValueError("no vocabulary can be learned: the texts hold no word")
 
+    # Both lists have what is worth most first; take from whichever has the better piece, until it is full.
     longer = ((count, [join(*pair)]) for pair, count in merges(words, join))
     pieces: list[str] = []
     for _, new in heapq.merge(rank_letters(words), longer, key=lambda each: -each[0]):
