@@ -769,7 +769,7 @@ for y, (name, line) in enumerate(zip(names, lines, strict=True)):
         shade = "0.65" if not attend[x] else ["0.98", "0.85"][segments[x]]
         ax.add_patch(plt.Rectangle((x, -y - 0.4), 1, 0.8, fc=shade, ec="0.4", lw=0.8))
         ax.text(x + 0.5, -y, value, ha="center", va="center", size=7, family="monospace")
-ax.set(xlim=(-1.8, T), ylim=(-4.5, 0.5))
+ax.set(xlim=(-1.8, T + 0.1), ylim=(-4.5, 0.5))
 ax.axis("off")
 ax.set_title("Two sentences in one row: [CLS] first [SEP] second [SEP], then padding")
 plt.show()
