@@ -7,6 +7,7 @@ import numpy as np
 
 from minibert.byhand.attention import causal_mask, padding_mask
 from minibert.byhand.block import (
+    add_norm_forward,
     block_backward,
     block_forward,
     cross_block_backward,
@@ -234,6 +235,24 @@ def check_a_block_is_its_equations(size: Sizes, seed: int) -> None:
     second = norm(first + read, "cross_norm")
     expected = norm(second + think(second), "feedforward_norm")
     expect_close(cross_block_forward(x, source, params, heads, mask)[0], expected, "out of the decoder")
+
+
+def check_without_more_said_epsilon_is_tiny_and_nothing_is_dropped(size: Sizes, seed: int) -> None:
+    """Tokens of size 1e-6, whose variance is about as large as the epsilon of BERT, 1e-12."""
+    x, source, params, heads, mask, _, _ = draw_cross()(size, np.random.default_rng(seed))
+    x, params = 1e-6 * x, silent(params)
+    norm = {"weight": params["attention_norm.weight"], "bias": params["attention_norm.bias"]}
+    once, _ = layernorm_forward(x, norm["weight"], norm["bias"], 1e-12)
+    expect_close(add_norm_forward(x / 2, x / 2, norm)[0], once, "the norm of a sum, 1e-6 large")
+
+    settings = PLAIN._replace(eps=1e-12)
+    expected, _ = run_block(x, params, heads, mask, settings)
+    expect_close(block_forward(x, params, heads, mask)[0], expected, "out of post-norm, x 1e-6 large")
+    expected, _ = run_prenorm(x, params, heads, mask, settings)
+    expect_close(prenorm_block_forward(x, params, heads, mask)[0], expected, "out of pre-norm, x 1e-6 large")
+    expected, _ = run_cross(x, source, params, heads, mask, None, settings)
+    got, _ = cross_block_forward(x, source, params, heads, mask)
+    expect_close(got, expected, "out of the decoder, x 1e-6 large")
 
 
 def silent(params: Parameters) -> Parameters:
