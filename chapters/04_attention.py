@@ -26,10 +26,11 @@
 # *Anna lent Tom a book and he thanked her.* Who is *he*? You know at once, and you know how you know: you
 # looked back, passed over *book* and *and*, and stopped at *Tom*. For *her* you stopped at *Anna*.
 #
-# After chapter 03 each word is a vector of its own, and the vector of *he* is the same in every sentence. It
-# says "a man" and no more. To understand the sentence it has to fetch something from another word. From which
-# one? That depends on the words: on what *he* is looking for, and on what the others have to offer. It cannot
-# be wired in, such as "always take the third word". It must be found anew in each sentence.
+# After chapter 03 each word is a vector of its own, and the vector of *he*, apart from its position, is the
+# same in every sentence. It says "a man" and no more. To understand the sentence it has to fetch something
+# from another word. From which one? That depends on the words: on what *he* is looking for, and on what the
+# others have to offer. It cannot be wired in, such as "always take the third word". It must be found anew in
+# each sentence.
 #
 # The recurrent networks of chapter 10 hand a note from word to word, from left to right. Whatever *Tom* has
 # to say must then survive four steps to reach *he*, and forty in a longer sentence. **Attention** (注意力)
@@ -62,6 +63,7 @@ from minibert.byhand.embedding import lookup_backward, lookup_forward
 from minibert.byhand.gradcheck import central_differences, gradcheck
 from minibert.byhand.linear import linear_backward, linear_forward
 from minibert.byhand.loss import IGNORE, cross_entropy_backward, cross_entropy_forward
+from minibert.config import PRESETS
 from minibert.learn.checks import attention as attention_checks
 from minibert.learn.mutate import mutants
 from minibert.learn.notebook import show
@@ -69,6 +71,42 @@ from minibert.learn.proof import checks_of
 from minibert.learn.sizes import Sizes
 from minibert.model.attention import attention, scaled_dot_product
 from minibert.prove import prove
+
+# %% [markdown]
+# ### Where it stands in the whole
+#
+# Attention is one part of a larger machine. BERT first makes a vector of each word (chapter 03). Then comes a
+# block, 12 times over in the base model, and in it two steps: in **attention** the words hear from one
+# another, and in a **feed-forward** layer each word thinks it over by itself (chapter 06). Last, the vectors
+# become scores for what BERT is asked (chapter 12).
+
+# %%
+fig, ax = plt.subplots(figsize=(9, 3.1), dpi=100)
+box = {"boxstyle": "round,pad=0.35", "fc": "0.93"}
+for up, word in zip([2, 1, 0], ["Anna", "greets", "Tom"], strict=True):
+    ax.text(0, up, word, ha="center", va="center")
+    for across, text in [(1.6, "embedding"), (6.05, "feed-forward"), (8.6, "scores")]:
+        ax.text(across, up, text, ha="center", va="center", size=9, bbox=box)
+    for start, end in [(0.45, 0.98), (2.22, 3.3), (4.75, 5.35), (6.75, 8.18)]:
+        ax.annotate("", (end, up), (start, up), arrowprops={"arrowstyle": "->"})
+    for other in range(3):
+        ax.plot([3.35, 4.7], [up, other], "k-", lw=1)
+    ax.plot([3.35, 4.7], [up, up], "ko", ms=5)
+ax.add_patch(plt.Rectangle((2.85, -0.5), 4.35, 3.6, fill=False, ls="--"))
+ax.text(5.02, 3.2, "a block, 12 times over", ha="center", size=9)
+ax.text(4.02, 2.55, "attention", ha="center", weight="bold")
+for across, chapter in [(1.6, "03"), (4.02, "04, 05"), (6.05, "06"), (8.6, "12")]:
+    ax.text(across, -0.95, f"chapter {chapter}" if across == 1.6 else chapter, ha="center", size=9)
+ax.set(xlim=(-0.6, 9.2), ylim=(-1.1, 3.6))
+ax.set_title("Attention is the only place where words meet")
+ax.axis("off")
+plt.show()
+assert PRESETS["bert-base"]["layers"] == 12
+
+# %% [markdown]
+# (Behind each of the two steps stand an addition and a norm, which the picture leaves out. Chapter 07 puts
+# them there.) Everything else looks at each word alone. So whatever a word is to know about its sentence has
+# to come to it through the lines in the middle. They are this chapter.
 
 # %% [markdown]
 # ## What the papers wrote
@@ -87,9 +125,10 @@ from minibert.prove import prove
 # $$\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{Q K^T}{\sqrt{d_k}}\right) V
 # \qquad\text{(their equation 1)}$$
 #
-# They call it **scaled dot-product attention** (缩放点积注意力). Our letters: there are $T$ queries and $S$
-# keys, each of $K$ numbers ($K$ is their $d_k$). The vectors are $q_t$, $k_s$ and $v_s$, and $i$ counts their
-# numbers.
+# They call it **scaled dot-product attention** (缩放点积注意力). In their equation $Q$, $K$ and $V$ are
+# matrices, with a query, a key or a value in each row. We write these $q$, $k$ and $v$, and keep the capital
+# letters for numbers: there are $T$ queries and $S$ keys, each of $K$ numbers ($K$ is their $d_k$). Single
+# vectors are $q_t$, $k_s$ and $v_s$, and $i$ counts their numbers.
 
 # %% [markdown]
 # ## A dictionary that answers softly
@@ -135,6 +174,11 @@ assert "Tim" not in phone_book  # near is not good enough
 # *Anna greets Tom.* Let $K = 4$, so that $\sqrt K = 2$. Word 1 has a key along the first axis, word 2 along
 # the second, word 3 along the third. *Anna* asks for what is along the second axis (what does she do?),
 # *greets* for what is along the first (who does it?), and *Tom* asks for nothing.
+#
+# *Anna*'s query is $(0, \ln 2, 0, 0)$, and the key of *greets* is $(0, 2, 0, 0)$. Their product is
+# $\ln 2 \cdot 2$, and divided by the root the score is $\ln 2 \cdot 2 / 2 = \ln 2$. The two other keys have
+# nothing where she looks, so their score is 0. (That is why the keys have length 2: it cancels the root. And
+# $\ln 2$ has the exponential 2.)
 
 # %%
 words = ["Anna", "greets", "Tom"]
@@ -183,6 +227,8 @@ draw(axes[1], weights, "weights $a$", words, words)
 draw(axes[2], value, "values $v$", words, ["1", "2"], "{:g}", 20)
 draw(axes[3], out, "out $o = a\\,v$", words, ["1", "2"], "{:g}", 20)
 axes[0].set_ylabel("queries")
+for ax in axes[:2]:
+    ax.set_xlabel("keys")
 for ax in axes:
     ax.set_aspect("auto")
 fig.suptitle("Each word mixes the values of all words, by its row of weights")
@@ -221,9 +267,7 @@ axes[1].fill(*value.T, color="0.93", edgecolor="0.6")
 axes[1].plot(*path.T, "k-", lw=1.3)
 axes[1].plot(*path[::10].T, "ko", ms=4)
 for point, name in zip([*value, (8, 8)], ["$v_1$", "$v_2$", "$v_3$", "plain mean"], strict=True):
-    right = name == "plain mean"
-    shift = (0.4, -0.7) if right else (0, 0.55) if point[1] else (0, -1.1)
-    axes[1].text(*np.add(point, shift), name, ha="left" if right else "center")
+    axes[1].text(*np.add(point, (0, 0.55) if point[1] else (0, -1.1)), name, ha="center")
 axes[1].set(xlim=(-2, 14.5), ylim=(-2, 14), xlabel="first number", ylabel="second number", aspect="equal")
 axes[1].set_title("From the mean to one value")
 fig.tight_layout()
@@ -237,9 +281,10 @@ plt.show()
 #
 # $$-\tfrac12 |q - k|^2 = q \cdot k - \tfrac12 |q|^2 - \tfrac12 |k|^2$$
 #
-# $|q|^2$ is the same for all keys, so the softmax does not notice it. If all keys have one length, neither
-# does it notice $|k|^2$. Then **near and "large product" are the same thing**, and the old method is
-# attention. The new thing is that a network *learns* where to put the points.
+# $|q|^2$ is the same for all keys, so the softmax does not notice it. If all keys have the same length,
+# neither does it notice $|k|^2$. Then **near and "large product" are the same thing**, and the old method is
+# attention (without the root, which the cell below leaves out). The new thing is that a network *learns*
+# where to put the points.
 
 # %%
 near = np.exp(-((query[:, None] - key[None]) ** 2).sum(axis=-1) / 2)  # (T, S); each key here has length 2
@@ -292,10 +337,11 @@ plt.show()
 # tell who thanks whom: nothing here says where a word stands. (In BERT the positions of chapter 03 are a part
 # of each vector, and can be asked for too.)
 #
-# Now read it column by column, and you see why there are queries *and* keys. *he* looks at *Tom*, but *Tom*
-# hardly looks at *he* (0.04). If one vector per word had to serve for both, the table of products would be
-# symmetric, $x_t \cdot x_s = x_s \cdot x_t$, and most words would fit nobody as well as themselves. A *value*
-# of its own is needed because what one is found by is not what one has to tell.
+# Now compare a cell with its mirror image on the other side of the diagonal, and you see why there are
+# queries *and* keys. *he* looks at *Tom*, but *Tom* hardly looks at *he* (0.04). If one vector per word had
+# to serve for both, the table of products would be symmetric, $x_t \cdot x_s = x_s \cdot x_t$, and most
+# words would fit nobody as well as themselves. A *value* of its own is needed because what one is found by
+# is not what one has to tell.
 #
 # In BERT nobody makes these vectors by hand. A word's query, key and value come out of its vector $x$
 # through three linear layers, and their weights are learned (chapter 05). If all three come from the same
@@ -332,10 +378,12 @@ plt.show()
 #
 # $$dz_s = a_s \Big( da_s - \sum_u a_u\, da_u \Big) \tag{4.5}$$
 #
-# This is worth reading slowly. $da_s$ says what one unit more of weight on key $s$ would be worth. The sum is
-# the *mean* of that, under the weights as they are. So **a score is pushed up if its key is worth more than
-# the mean, and down if it is worth less.** And the push is in proportion to the weight that the key has
-# already: a key with hardly any weight hardly learns. We shall meet that again, twice.
+# This is worth reading slowly. $da_s$ says what one unit more of weight on key $s$ would *cost*: how much
+# the loss would grow. The sum is the *mean* of these costs, under the weights as they are. So $dz_s$ is
+# positive where key $s$ costs more than the mean, and negative where it costs less. Descent goes against the
+# gradient (chapter 02): **it pushes a score down if its key costs more than the mean, and up if it costs
+# less.** And the push is in proportion to the weight that the key has already: a key with hardly any weight
+# hardly learns. We shall meet that again, twice.
 
 # %%
 table = np.array([[4, -2, -2], [-2, 3, -1], [-2, -1, 3]]) / 16
@@ -413,9 +461,10 @@ plt.show()
 #
 # $$da_{ts} = \sum_i do_{ti}\, v_{si} \qquad\text{that is}\qquad da = do\; v^T \tag{4.7}$$
 #
-# If there was dropout on the weights, it passes back as in (6.8). **The scores** then follow from (4.5), row
-# by row. **The queries.** $q_{ti}$ reaches the score $z_{ts}$ of every key $s$, with the factor
-# $k_{si} / \sqrt K$ (4.1):
+# **The scores** then follow from (4.5), row by row.
+#
+# **The queries.** $q_{ti}$ reaches the score $z_{ts}$ of every key $s$, with the factor $k_{si} / \sqrt K$
+# (4.1):
 #
 # $$dq_{ti} = \frac{1}{\sqrt K} \sum_s dz_{ts}\, k_{si} \qquad\text{that is}\qquad
 # dq = \frac{dz\; k}{\sqrt K} \tag{4.8}$$
@@ -430,15 +479,16 @@ plt.show()
 #
 # ### With the pencil
 #
-# Let *Anna*'s output be pulled along its first number, $do_1 = (1, 0)$, and that of *greets* along its
-# second, $do_2 = (0, 1)$. Nothing comes back to *Tom*, $do_3 = (0, 0)$.
+# Let the loss grow with the first number of *Anna*'s output, $do_1 = (1, 0)$, and with the second of that of
+# *greets*, $do_2 = (0, 1)$. *Tom*'s output does not matter to it, $do_3 = (0, 0)$.
 #
 # - (4.6): $dv_1 = \frac14 (1, 0) + \frac12 (0, 1) = (\frac14, \frac12)$; likewise
 #   $dv_2 = (\frac12, \frac14)$ and $dv_3 = (\frac14, \frac14)$.
 # - (4.7): $da_1 = (12, 0, 12)$, the first numbers of the values. $da_2 = (0, 12, 12)$, the second ones.
 # - (4.5): the mean of $da_1$ under $(\frac14, \frac12, \frac14)$ is $3 + 0 + 3 = 6$. So
-#   $dz_1 = \big(\frac14 (12 - 6), \frac12 (0 - 6), \frac14 (12 - 6)\big) = (1.5, -3, 1.5)$. Words 1 and 3 are
-#   worth more than the mean, word 2 less. Likewise $dz_2 = (-3, 1.5, 1.5)$, and $dz_3 = 0$.
+#   $dz_1 = \big(\frac14 (12 - 6), \frac12 (0 - 6), \frac14 (12 - 6)\big) = (1.5, -3, 1.5)$. Words 1 and 3
+#   cost more than the mean, word 2 less: a step downhill takes weight from the two and gives it to word 2.
+#   Likewise $dz_2 = (-3, 1.5, 1.5)$, and $dz_3 = 0$.
 # - (4.8): the keys are twice the axes, and the root is 2. So $dq_1 = (1.5, -3, 1.5, 0)$: the scores'
 #   gradients, one for each axis. $dq_2 = (-3, 1.5, 1.5, 0)$.
 # - (4.9): $dk_1 = \frac12 (1.5\, q_1 - 3\, q_2) = \ln 2 \cdot (-1.5, 0.75, 0, 0)$;
@@ -453,6 +503,10 @@ dscores = softmax_backward(dout @ value.T, weights)
 assert np.allclose(dscores, [[1.5, -3, 1.5], [-3, 1.5, 1.5], [0, 0, 0]])  # 4.5
 assert np.allclose(dquery, [[1.5, -3, 1.5, 0], [-3, 1.5, 1.5, 0], [0, 0, 0, 0]])  # 4.8
 assert np.allclose(dkey / ln2, [[-1.5, 0.75, 0, 0], [0.75, -1.5, 0, 0], [0.75, 0.75, 0, 0]])  # 4.9
+
+lower = softmax_forward(scores - 0.01 * dscores)[0]  # a small step downhill
+assert lower[0, 1] > weights[0, 1] and (lower[0, [0, 2]] < weights[0, [0, 2]]).all()
+assert (dout * (lower @ value)).sum() < (dout * out).sum()  # and the loss is smaller
 
 # %% [markdown]
 # Two sums come out zero, and both must. Each row of $dz$ does, because to lift all scores of a query by the
@@ -482,6 +536,42 @@ some = rng.normal(size=(2, 3, 4, 8)), rng.normal(size=(2, 3, 5, 8)), rng.normal(
 error = gradcheck(attention_forward, attention_backward, *some)
 print(f"largest relative error of any gradient: {error:.1e}")
 assert error < 1e-9
+
+# %% [markdown]
+# ### Weights left out at random
+#
+# One thing in the code is in none of the equations: the dropout. In training BERT leaves out a tenth of the
+# weights, other ones each time, so that no word comes to rely on one other word alone. Chapter 06 is about
+# the method; here is what it does to attention. Let the rate be $p$. Each weight is multiplied by a number
+# $m_{ts}$ of its own, which is 0 with probability $p$, and otherwise $1 / (1 - p)$. The output becomes
+# $o_{ti} = \sum_s m_{ts}\, a_{ts}\, v_{si}$.
+#
+# With the pencil, at $p = \frac12$: *Anna* has the weights $\frac14, \frac12, \frac14$. If the first is left
+# out, the others are doubled: $0, 1, \frac12$. Her output is now
+# $1 \cdot (0, 12) + \frac12 (12, 12) = (6, 18)$ in place of $(6, 9)$. So in a single draw the weights need
+# not sum to one. But over many draws each $m_{ts}$ is 1 in the mean, and so the mean of the outputs is what
+# it was. After training nothing is left out.
+#
+# On the way back $m_{ts}$ is a factor like any other, and known, because the cache has kept it. In (4.6)
+# stands $m_{ts} a_{ts}$ in place of $a_{ts}$, for that is what the values were multiplied with. What (4.7)
+# gives is the gradient of the product $m_{ts} a_{ts}$; times $m_{ts}$ it is that of $a_{ts}$, and goes into
+# (4.5). There the weights are those that the softmax made, *before* any was left out. Hence two names in the
+# code: `soft` for these, `kept` for the others.
+
+# %%
+assert np.allclose([0, 1, 1 / 2] @ value, [6, 18])
+draws = np.random.default_rng(0)
+many = [attention_forward(query, key, value, rate=0.5, generator=draws)[0] for _ in range(5000)]
+assert any(np.allclose(one[0], [6, 18]) for one in many)
+assert np.abs(np.mean(many, axis=0) - out).max() < 0.3
+
+
+def leave_out(query, key, value):
+    """Attend with a tenth of the weights left out, the same ones at every call."""
+    return attention_forward(query, key, value, rate=0.1, generator=np.random.default_rng(0))
+
+
+assert gradcheck(leave_out, attention_backward, *some) < 1e-8
 
 # %% [markdown]
 # ## Masks: who may look at whom
@@ -556,7 +646,7 @@ other_key[..., 2:, :] *= 1000
 other_value[..., 2:, :] *= 1000
 assert np.array_equal(attention_forward(query4, other_key, other_value, right_padding)[0], seen)
 
-_, dkey4, dvalue4 = attention_backward(np.ones_like(seen), seen_cache)
+_, dkey4, dvalue4 = attention_backward(rng.normal(size=seen.shape), seen_cache)
 assert not dkey4[..., 2:, :].any() and not dvalue4[..., 2:, :].any()
 
 # %% [markdown]
@@ -564,7 +654,8 @@ assert not dkey4[..., 2:, :].any() and not dvalue4[..., 2:, :].any()
 #
 # Look at the last picture again. A writing model works on sentences of different lengths, padded on the
 # left so that they end together. The first `[PAD]` may not look at what comes later, nor at padding: its row
-# is empty. All its scores are $-\infty$, and the softmax is $0/0$: **not a number** (NaN). That would be no
+# is empty. So is that of the second, which has only the first and itself before it, and both are padding.
+# All scores of such a row are $-\infty$, and its softmax is $0/0$: **not a number** (NaN). That would be no
 # matter, since nobody reads the output of a `[PAD]`. But $0 \cdot \mathrm{NaN}$ is NaN too. On the way back
 # the NaN of one row is added to the gradient of *every* key and value, and soon every weight of the network
 # is NaN. (It happens in practice: issue 41508 of PyTorch, open since 2020, for one.)
@@ -579,7 +670,8 @@ mask = causal_mask(4) & left_padding
 assert mask.any(axis=-1).tolist() == [False, False, True, True]
 nothing, nothing_cache = attention_forward(query4, key4, value4, mask)
 assert not nothing[..., :2, :].any()
-assert all(np.isfinite(slopes).all() for slopes in attention_backward(nothing, nothing_cache))
+slopes = attention_backward(rng.normal(size=nothing.shape), nothing_cache)
+assert all(np.isfinite(slope).all() for slope in slopes)
 gradcheck(attention_forward, attention_backward, query4, key4, value4, mask)
 
 leaky = softmax_forward(np.where(mask, query4 @ key4.swapaxes(-2, -1), -1e9))[0]
@@ -596,27 +688,34 @@ assert np.isnan(naive).all() and np.isnan(0 * naive).all()
 # >
 # > Vaswani et al. 2017, section 3.2.1
 #
-# A suspicion is something to be tested. First, how large do the products grow? Let the numbers of $q$ and $k$
-# be random and independent, with mean 0 and variance (方差) 1. One term $q_i k_i$ has the mean
-# $0 \cdot 0 = 0$ and the variance $\mathbb{E}[q_i^2 k_i^2] = \mathbb{E}[q_i^2]\, \mathbb{E}[k_i^2] = 1$. The
-# variances of independent terms add up, so
+# A suspicion is something to be tested. First, how large do the products grow? Let the numbers of $q$ and
+# $k$ be random and independent, with mean 0 and variance (方差) 1. Write $\mathbb{E}$ for the mean over many
+# draws, the **expected value** (期望). The variance is the mean of the squared distance from the mean; where
+# the mean is 0, that is the mean of the square, so $\mathbb{E}[q_i^2] = \mathbb{E}[k_i^2] = 1$. One term
+# $q_i k_i$ has the mean $0 \cdot 0 = 0$ and the variance
+# $\mathbb{E}[q_i^2 k_i^2] = \mathbb{E}[q_i^2]\, \mathbb{E}[k_i^2] = 1$. (Means of *independent* numbers may
+# be multiplied like that.) And the variances of independent terms add up, so
 #
 # $$\mathrm{Var}[q \cdot k] = K \qquad\text{and}\qquad \mathrm{Var}\!\left[\frac{q \cdot k}{\sqrt K}\right] =
 # \frac{K}{(\sqrt K)^2} = 1$$
 #
 # That is where the root comes from: a *variance* is divided by the square. With $K = 64$, as in BERT, raw
-# products are typically $\pm 8$, and a difference of 8 between two scores means that one key gets
-# $e^8 \approx 3000$ times as much as the other, *before anything is learned*. The softmax has become a
-# dictionary again. What does that do to learning? By (4.5) the gradient of a score is in proportion to its
-# weight, and to how far its $da$ is off the mean. If one weight is nearly 1, then all others are nearly 0,
-# and the mean is nearly the $da$ of that one. So every $dz$ is nearly zero. Such a softmax is called
-# **saturated** (饱和).
+# products spread by $\sqrt{64} = 8$ to either side, and the difference of two of them by
+# $\sqrt{64 + 64} \approx 11$. Nearly half of all pairs are 8 or more apart. And a difference of 8 between two
+# scores means that one key gets $e^8 \approx 3000$ times as much as the other, *before anything is learned*.
+# The softmax has become a dictionary again.
+#
+# What does that do to learning? By (4.5) the gradient of a score is in proportion to its weight, and to how
+# far its $da$ is off the mean. If one weight is nearly 1, then all others are nearly 0, and the mean is
+# nearly the $da$ of that one. So every $dz$ is nearly zero. Such a softmax is called **saturated** (饱和).
 #
 # Let us measure: random queries, each with 8 random keys and values, and the length of $dq$ under a random
 # gradient from the right.
 
 # %%
-assert math.sqrt(64) == 8 and 2900 < math.exp(8) < 3000
+assert math.sqrt(64) == 8 and round(math.sqrt(64 + 64)) == 11 and 2900 < math.exp(8) < 3000
+pairs = np.random.default_rng(0).normal(size=(2, 20_000, 2, 64)).prod(axis=0).sum(axis=-1)  # of raw products
+assert 0.45 < (abs(pairs[:, 0] - pairs[:, 1]) > 8).mean() < 0.5
 widths = 2 ** np.arange(11)  # 1, 2, 4, ..., 1024
 spread, top, push = {}, {}, {}
 for name in ("with the root", "without"):
@@ -628,6 +727,7 @@ for name in ("with the root", "without"):
         # The library divides by the root. Where the queries are multiplied with it first, that is undone.
         undo = 1 if name == "with the root" else math.sqrt(K)
         o, notes = attention_forward(undo * q, k, v)
+        # da is a product of K numbers, too (4.7), and would grow with K by itself: hence the root under do.
         dq = undo * attention_backward(do / math.sqrt(K), notes)[0]
         variances.append((undo * q @ k.swapaxes(1, 2) / math.sqrt(K)).var())
         largest.append(attention_weights(undo * q, k).max(axis=-1).mean())
@@ -733,6 +833,11 @@ def draw_blanks(rng, count, meeting=False):
 # (chapter 02), *one* attention, and a linear layer that scores the vocabulary. Its backward pass is theirs,
 # one after the other. The only new line is a sum: $x$ is used three times, so three gradients come back to it
 # (2.2).
+#
+# The loss is that of chapter 08. The last layer gives each word of the vocabulary a score at each position;
+# such scores are called **logits** (未归一化分数). A softmax makes shares of them, and the loss at the blank
+# is *minus the logarithm of the share that the right word gets*: 0 if it gets everything, and large if it
+# gets next to nothing. Other positions are not counted; their target is `IGNORE`.
 
 
 # %%
@@ -781,6 +886,12 @@ error = gradcheck(model_forward, model_backward, start(0), ids, not_padding(ids)
 print(f"the whole network, every parameter: {error:.1e}")
 assert error < 1e-8
 
+logits, _ = model_forward(start(0), ids, not_padding(ids))
+blank = targets != IGNORE
+shares = softmax_forward(logits)[0][blank, targets[blank]]  # what the right words get
+loss, _ = cross_entropy_forward(logits.reshape(-1, V), targets.ravel())
+assert math.isclose(loss, -np.log(shares).mean())
+
 
 # %%
 def learn(examples, mask_of, frozen=(), steps=400, rate=0.5, params=None):
@@ -828,7 +939,7 @@ for b, (ax, test, subject) in enumerate(zip(axes, tests, [2, 1, 2], strict=True)
     ax.tick_params(axis="x", rotation=0)
     ax.set(aspect="auto", xlim=(-0.5, 7.5))
     ax.spines[:].set_visible(False)
-fig.suptitle("[MASK] has learned to look at the subject, wherever it stands")
+fig.suptitle("[MASK] has learned to look at the subject, be it the second word or the third")
 fig.tight_layout()
 plt.show()
 
@@ -863,12 +974,14 @@ assert losses[-1] < 0.01 < 0.3 < np.mean(blind_losses[-50:])
 # ### What a heat map does not say
 #
 # A word of warning. The last picture looks like an explanation: it says *moo* because it looked at the cows.
-# Now make the task easier. Let the verb be *is* or *are*, so that only singular and plural count:
+# Now make the task easier. Let the verb be *is* or *are*, so that only singular and plural count. (Our
+# vocabulary has neither. In the code its first two verbs stand in for them, `verbs[0]` for *is* and
+# `verbs[1]` for *are*.)
 
 
 # %%
 def draw_number(rng, count, meeting=False):
-    """Return ids and targets with two answers only: verbs[0] for the singular, verbs[1] for the plural."""
+    """Return ids and targets with two answers only: verbs[0] for "is", verbs[1] for "are"."""
     ids, targets = draw_blanks(rng, count, meeting)
     first = vocabulary.index(verbs[0])
     return ids, np.where(targets == IGNORE, IGNORE, first + (targets - first) % 2)
@@ -1104,16 +1217,21 @@ shapes = {
 runs = {name: learn(draw_next, lambda ids, m=m: not_padding(ids) & m) for name, m in shapes.items()}
 
 # %% [markdown]
-# How good can a model be? We made the language, so we know. Entropies (熵) add up: after *the* comes an
-# adjective or not ($\ln 2$), if so one of three ($\frac12 \ln 3$), then one of twelve animals ($\ln 12$).
-# After the animal the sentence ends, with a verb that is certain, or goes on ($0.56$ for a coin of 1 to 3).
-# If it goes on, one of three prepositions ($\ln 3$), then *the*, and the same again. That is 7.9 nats in a
-# sentence of 5.1 words to be foretold, or **1.54 per word. No honest model can be better on average**,
-# however large.
+# How good can a model be? We made the language, so we know. The least average loss for a draw whose odds are
+# known is called its **entropy** (熵): it is the loss of a model that gives each outcome just the share that
+# it has, $-\sum_v p_v \ln p_v$. For $n$ equal chances that is $\ln n$. (With the natural logarithm the unit
+# is called a **nat**.)
+#
+# Entropies of one draw after another add up. After *the* comes an adjective or not ($\ln 2$), if so one of
+# three ($\frac12 \ln 3$), then one of twelve animals ($\ln 12$). After the animal the sentence ends, with a
+# verb that is certain, or goes on ($0.56$ for a coin of 1 to 3). If it goes on, one of three prepositions
+# ($\ln 3$), then *the*, and the same again. That is 7.9 nats in a sentence of 5.1 words to be foretold, or
+# **1.54 per word. No honest model can be better on average**, however large.
 
 # %%
 one_phrase = math.log(2) + math.log(3) / 2 + math.log(12)
 end_or_go_on = -(0.25 * math.log(0.25) + 0.75 * math.log(0.75))
+assert math.isclose(-sum(math.log(1 / 12) / 12 for _ in range(12)), math.log(12))  # twelve equal chances
 nats = one_phrase + end_or_go_on + 0.75 * (math.log(3) + one_phrase)
 foretold = 1.5 + 1 + 0.75 * (1 + 1 + 1.5)  # first phrase but for "the", the verb, and the rest
 floor = nats / foretold

@@ -42,8 +42,8 @@ def softmax_forward(scores: Array, mask: Mask | None = None) -> tuple[Array, Any
 def softmax_backward(dweights: Array, cache: Any) -> Array:
     """Return dscores (..., S) from dweights (..., S)."""
     weights = cache
-    mean = (weights * dweights).sum(axis=-1, keepdims=True)  # what the row has gained as it is, per unit
-    return weights * (dweights - mean)  # 4.5: a weight that grows takes from all others in its row
+    mean = (weights * dweights).sum(axis=-1, keepdims=True)  # what a unit of weight costs, on average
+    return weights * (dweights - mean)  # 4.5: how far above the mean this key costs; the sum stays 1
 
 
 def attention_forward(
@@ -89,10 +89,10 @@ def attention_backward(dout: Array, cache: Any) -> tuple[Array, Array, Array]:
     K = query.shape[-1]
 
     dvalue = kept.swapaxes(-2, -1) @ dout  # (B, H, S, K)  4.6: a value hears from every query that took of it
-    dkept = dout @ value.swapaxes(-2, -1)  # (B, H, T, S)  4.7: a weight gains what its value would bring
+    dkept = dout @ value.swapaxes(-2, -1)  # (B, H, T, S)  4.7: what more weight on a value would cost
     dweights = dropout_backward(dkept, left)
     dscores = softmax_backward(dweights, soft) / math.sqrt(K)  # (B, H, T, S)  4.5, and the root of 4.1
-    dquery = dscores @ key  # (B, H, T, K)  4.8: a query is pulled towards the keys that it should have had
+    dquery = dscores @ key  # (B, H, T, K)  4.8: descent turns a query away from what costs more
     dkey = dscores.swapaxes(-2, -1) @ query  # (B, H, S, K)  4.9: a key hears from every query
     return dquery, dkey, dvalue
 
