@@ -321,7 +321,7 @@ for ax, title, groups in (
     ax.set(xticks=range(6), xlabel="feature", yticks=[1.5, 5.5], yticklabels=["sentence 1", "sentence 2"])
     ax.tick_params(length=0)
     ax.set_title(title, size=11)
-fig.suptitle("Hatched: one of the groups with a mean and a variance of its own", y=1.02)
+fig.suptitle("They differ in which numbers go together (hatched: one group)", y=1.0)
 fig.tight_layout()
 plt.show()
 
@@ -534,9 +534,9 @@ assert passed["the size is forgotten", "sum of out"] and passed["the mean is for
 #
 # $$y = x + f(x)$$
 #
-# Forward this means that nothing has to be carried along: what a word knows stays, unless a layer changes
-# it. A layer whose weights are zero does no harm. Backward it means even more. Each term of a sum gets
-# its whole gradient, so
+# Forward this means that no layer has to carry along what a word knows already: it stays, unless a layer
+# changes it. A layer whose weights are zero does no harm. Backward it means even more. Each term of a sum
+# gets its whole gradient, so
 #
 # $$dx = dy + (\text{what } f \text{ sends back of } dy)$$
 #
@@ -715,7 +715,8 @@ assert 1e-5 < left < 2e-5
 #
 # So let us measure. At the top comes in a random gradient of length 1. How long is it further down, and
 # how long are the gradients of the weights? We draw the weights five times; the line is the median
-# (中位数), the grey band goes from the smallest to the largest.
+# (中位数), the band goes from the smallest to the largest, light grey for post-norm and dark grey for
+# pre-norm.
 
 # %%
 kinds = {
@@ -893,15 +894,15 @@ for ax, (table, title, rows, columns) in zip(axes, panels, strict=True):
     ax.set_yticks(range(4), rows, size=9)
     ax.set_title(title, size=10)
     ax.tick_params(length=0)
-fig.suptitle("What comes back from each word (row) to each word of the input (column)", y=0.97)
+fig.suptitle("A word of the output (row) sends nothing back to those it may not hear (column)", y=0.97)
 fig.tight_layout()
 plt.show()
 
 # %% [markdown]
-# The dark diagonal is the residual at work: most of what a word becomes, it was before.
+# The dark diagonal is the residual at work: no word gets as much from any other as from itself.
 
 # %%
-assert all(np.diag(table).min() > 0.4 for table in (both_ways, causal, in_decoder))
+assert all((table.argmax(axis=1) == range(4)).all() for table in (both_ways, causal, in_decoder))
 
 # %% [markdown]
 # ## The proof
