@@ -197,7 +197,7 @@ def check_a_model_of_zeros_knows_nothing(size: Sizes) -> None:
 
 
 def check_the_model_is_its_blocks_one_after_another(size: Sizes, seed: int) -> None:
-    examples, params, settings = draw_with()(size, np.random.default_rng(seed))
+    examples, params, settings = draw_with("relu")(size, np.random.default_rng(seed))
     assert examples.attend is not None
     own = part(params, "bert")
     hidden, _ = bert_forward(examples.ids, examples.segments, examples.attend, own, settings)
@@ -206,7 +206,7 @@ def check_the_model_is_its_blocks_one_after_another(size: Sizes, seed: int) -> N
     )
     mask = examples.attend[:, None, None, :]
     for layer in range(size.L):
-        x, _ = block_forward(x, part(own, f"blocks.{layer}"), settings.heads, mask, "gelu", settings.eps)
+        x, _ = block_forward(x, part(own, f"blocks.{layer}"), settings.heads, mask, "relu", settings.eps)
     expect_close(hidden, x, "the hidden states, beside the embedding and its blocks one by one")
 
 
