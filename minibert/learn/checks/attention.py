@@ -166,7 +166,7 @@ def check_a_case_by_hand() -> None:
 
 
 def check_its_gradients_by_hand() -> None:
-    """The first word's output is pulled along its first number, the second's along its second.
+    """The loss grows with the first number of the first word's output and with the second of the second's.
 
     dweights of the first word: the values' first numbers, 12, 0, 12; their mean under the weights is 6; so
     dscores are (12 - 6) / 4, (0 - 6) / 2, (12 - 6) / 4. In the second word 1 and 2 change places.
@@ -319,7 +319,7 @@ def check_huge_scores_do_not_overflow(size: Sizes, seed: int) -> None:
 
 
 def check_dscores_of_a_row_sum_to_zero(size: Sizes, seed: int) -> None:
-    """Because a shift of a row changes nothing; and where all weights are worth the same, they are zero."""
+    """Because a shift of a row changes nothing; and where all weights cost the same, they are zero."""
     rng = np.random.default_rng(seed)
     scores, mask = draw_masked_scores(size, rng)
     weights, cache = softmax_forward(scores, mask)
