@@ -425,6 +425,7 @@ def check_orthogonalize_does_not_depend_on_the_size(size: Sizes, seed: int) -> N
     U, s, Vt = draw_spectrum(size, seed)
     matrix = (U * s) @ Vt
     expect_close(orthogonalize(1000 * matrix), orthogonalize(matrix), "a matrix times 1000", 1e-9)
+    expect_close(orthogonalize(0.001 * matrix), orthogonalize(matrix), "a matrix times 0.001", 1e-9)
     expect_close(orthogonalize(0 * matrix), 0 * matrix, "a matrix of zeros")
 
 
@@ -447,6 +448,21 @@ def check_two_muon_steps_by_hand() -> None:
     w, m = muon(w, np.array([[0.0, 8.0]]), m, 0.1, 0.5)
     expect_close(m, np.array([[18.0, 8.0]]), "the memory after two steps of Muon")
     expect_close(w, np.array([[1 - 0.16 * q, 1 - 0.08 * q]]), "w after two steps of Muon")
+
+
+def check_a_muon_step_of_a_tall_matrix_by_hand() -> None:
+    """Four rows and two columns go sqrt(4/2) as far; decay 1/2 at lr 0.1 takes 0.05 of each weight.
+
+    The columns of g are at right angles and both 6 long, so that U V^T = g / 6, and g has the norm sqrt(72):
+    its singular values start at 6 / sqrt(72) = sqrt(1/2). Nesterov's direction, 3/2 g, starts there, too.
+    """
+    w = np.array([[20.0, -40.0], [0.0, 60.0], [-20.0, 80.0], [40.0, 20.0]])
+    g = np.array([[3.0, 3.0], [3.0, -3.0], [3.0, 3.0], [3.0, -3.0]])
+    stepped, m = muon(w, g, np.zeros((4, 2)), 0.1, 0.5, decay=0.5)
+    kept = np.array([[19.0, -38.0], [0.0, 57.0], [-19.0, 76.0], [38.0, 19.0]])
+    expected = kept - 0.1 * math.sqrt(2) * quintic(math.sqrt(0.5)) * g / 6
+    expect_close(stepped, expected, "w (4, 2) after one step of Muon, lr 0.1, decay 0.5", 1e-10)
+    expect_close(m, g, "the memory after one step of Muon")
 
 
 def check_muon_takes_a_tall_matrix_further_and_decays_apart() -> None:
