@@ -55,7 +55,7 @@ def momentum(
     """
     g = g + decay * w
     m = mu * m + g  # 9.2: a gradient of k steps ago counts mu^k
-    direction = g + mu * m if nesterov else m  # 9.3: Nesterov goes one step further than the memory
+    direction = g + mu * m if nesterov else m  # 9.3, or 9.4: one step further than the memory
     return w - lr * direction, m
 
 
@@ -98,12 +98,12 @@ def adamw(
         raise ValueError(f"steps are counted from 1, got {step}")
     b1, b2 = betas
 
-    m = b1 * m + (1 - b1) * g  # 9.4: the mean of the gradients, the last ones most
-    v = b2 * v + (1 - b2) * g * g  # 9.5: and of their squares
-    mean = m / (1 - b1**step)  # 9.7: both begin at zero, and are too small by as much
-    size = np.sqrt(v / (1 - b2**step))  # 9.8
-    w = w - lr * decay * w  # 9.10: the decay acts on the weight itself, not through the gradient
-    return w - lr * mean / (size + eps), m, v  # 9.9: a step of about lr, whatever the gradient's size
+    m = b1 * m + (1 - b1) * g  # 9.5: the mean of the gradients, the last ones most
+    v = b2 * v + (1 - b2) * g * g  # 9.6: and of their squares
+    mean = m / (1 - b1**step)  # 9.8: both begin at zero, and are too small by as much
+    size = np.sqrt(v / (1 - b2**step))  # 9.9
+    w = w - lr * decay * w  # 9.11: the decay acts on the weight itself, not through the gradient
+    return w - lr * mean / (size + eps), m, v  # 9.10: a step of about lr, whatever the gradient's size
 
 
 def decay_of(w: Array, decay: float) -> float:
@@ -127,10 +127,10 @@ def orthogonalize(matrix: Array, steps: int = 5) -> Array:
     tall = matrix.shape[-2] > matrix.shape[-1]
     X = matrix.swapaxes(-2, -1) if tall else matrix  # wide, so that A is the smaller of the two products
     size = np.linalg.norm(X, axis=(-2, -1), keepdims=True)
-    X = X / np.maximum(size, 1e-7)  # 9.15: no singular value is above 1
+    X = X / np.maximum(size, 1e-7)  # 9.16: no singular value is above 1
     for _ in range(steps):
         A = X @ X.swapaxes(-2, -1)  # (rows, rows), the smaller side
-        X = a * X + (b * A + c * A @ A) @ X  # 9.16: every singular value s becomes a s + b s^3 + c s^5
+        X = a * X + (b * A + c * A @ A) @ X  # 9.17: every singular value s becomes a s + b s^3 + c s^5
     return X.swapaxes(-2, -1) if tall else X
 
 
@@ -161,9 +161,9 @@ def muon(
     rows, columns = w.shape
 
     m = mu * m + g  # 9.2
-    direction = orthogonalize(g + mu * m)  # 9.3, 9.16: Nesterov's direction, its singular values levelled
-    w = w - lr * decay * w  # 9.10
-    return w - lr * math.sqrt(max(1, rows / columns)) * direction, m  # 9.17: a tall matrix goes further
+    direction = orthogonalize(g + mu * m)  # 9.4, 9.17: Nesterov's direction, its singular values levelled
+    w = w - lr * decay * w  # 9.11
+    return w - lr * math.sqrt(max(1, rows / columns)) * direction, m  # 9.18: a tall matrix goes further
 
 
 def clip(gradients: Parameters, largest: float) -> tuple[Parameters, float]:
@@ -184,9 +184,9 @@ def clip(gradients: Parameters, largest: float) -> tuple[Parameters, float]:
         The gradients under the same names, and the norm before clipping.
     """
     squares = [np.square(g, dtype=np.float64).sum() for g in gradients.values()]
-    norm = math.sqrt(sum(squares))  # 9.11: all of them together are one long vector
+    norm = math.sqrt(sum(squares))  # 9.12: all of them together are one long vector
     # NumPy's minimum and maximum, because Python's would drop a NaN.
-    scale = float(np.minimum(1.0, largest / np.maximum(norm, 1e-12)))  # 9.12: shorter, the same direction
+    scale = float(np.minimum(1.0, largest / np.maximum(norm, 1e-12)))  # 9.13: shorter, the same direction
     with np.errstate(invalid="ignore"):  # infinity times zero
         return {name: g * scale for name, g in gradients.items()}, norm
 
@@ -210,6 +210,6 @@ def schedule(begin: float, end: float, warmup: float, kind: str = "linear") -> f
     if kind not in ("linear", "cosine"):
         raise ValueError(f"no schedule {kind!r}; there is: linear, cosine")
     if end <= warmup:
-        return end / warmup  # 9.13: the rise
-    rest = min(1.0, (1 - begin) / (1 - warmup))  # 9.14: the fall
+        return end / warmup  # 9.14: the rise
+    rest = min(1.0, (1 - begin) / (1 - warmup))  # 9.15: the fall
     return rest if kind == "linear" else 0.5 * (1 - math.cos(math.pi * rest))
