@@ -667,9 +667,9 @@ assert wordpiece.wordpiece("stinger", vocab) == ["s", "##t", "##ing", "##er"]
 # Ours merges the pair that occurs most often, as BPE does. Schuster and Nakajima, who invented WordPiece in
 # 2012 for Japanese and Korean, took another one: the pair whose merging makes the training text *most
 # likely*. What does that mean? Take the simplest model there is, which draws every token by itself, as from
-# an urn. Piece $v$ stands in the text $c_v$ times, of $N$ tokens in all, so it is drawn with probability $c_v
-# / N$. The probability of the whole text is the product of those of its tokens: $c_v / N$ is in it $c_v$
-# times. Its logarithm, the **log-likelihood** (对数似然), turns the product into a sum:
+# an urn. Piece $v$ stands in the text $c_v$ times, of $N$ tokens in all, so it is drawn with probability
+# $c_v / N$. The probability of the whole text is the product of those of its tokens, in which each piece $v$
+# stands $c_v$ times. Its logarithm, the **log-likelihood** (对数似然), turns the product into a sum:
 #
 # $$\ell = \sum_v c_v \log \frac{c_v}{N} = \sum_v g(c_v) - g(N) \qquad\text{with } g(x) = x \log x \tag{1.4}$$
 #
@@ -679,8 +679,9 @@ assert wordpiece.wordpiece("stinger", vocab) == ["s", "##t", "##ing", "##er"]
 #
 # $$\Delta \ell = g(c_a - n) + g(c_b - n) + g(n) - g(c_a) - g(c_b) + g(N) - g(N - n) \tag{1.5}$$
 #
-# To see what this favours, let $n$ be small beside $c_a$, $c_b$ and $N$. Then $g(c - n) \approx g(c) - n\,
-# g'(c)$, where $g'(c) = \log c + 1$ is the slope. Put that in, and nearly everything cancels:
+# To see what this favours, let $n$ be small beside $c_a$, $c_b$ and $N$. Then
+# $g(c - n) \approx g(c) - n\, g'(c)$, where $g'(c) = \log c + 1$ is the slope. Put that in, and nearly
+# everything cancels:
 #
 # $$\Delta \ell \approx n \big( -(\log c_a + 1) - (\log c_b + 1) + \log n + (\log N + 1) \big)
 # = n \left( \log \frac{n\, N}{c_a\, c_b} - 1 \right) \tag{1.6}$$
@@ -1048,9 +1049,9 @@ for mistake in mistakes:
 #
 # <details><summary>Hint</summary>
 #
-# h-e stands there 14 times, not 17: the second `e` of *here* follows an r. At the beginning there are $5
-# \cdot 2 + 4 \cdot 3 + 3 \cdot 4 + 2 \cdot 4 = 42$ tokens. No word has an *n*: is it in the vocabulary of a
-# tokenizer that starts from letters? From bytes?
+# h-e stands there 14 times, not 17: the second `e` of *here* follows an r. At the beginning there are
+# $5 \cdot 2 + 4 \cdot 3 + 3 \cdot 4 + 2 \cdot 4 = 42$ tokens. No word has an *n*: is it in the vocabulary of
+# a tokenizer that starts from letters? From bytes?
 #
 # </details>
 #
