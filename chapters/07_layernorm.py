@@ -611,7 +611,7 @@ ax.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# The residual alone ends at 270,000 (less than 17 million, for the branches give less than they get). With
+# The residual alone ends at 270,000 (less than 17 million, for feed-forward gives less than it gets). With
 # the norm in the branch the numbers still grow, but only to 5. With the norm of the sum they stay at 1. So
 # the norm can stand in two places, and that is the next question.
 
@@ -620,6 +620,8 @@ assert round(stacks["residual"][-1], -4) == 270_000 and round(stacks["pre-norm"]
 assert round(math.sqrt(2) ** 48) == 2**24 == 16_777_216
 one, another = np.random.default_rng(3).normal(size=(2, 4096))
 assert abs(one @ another) < 0.05 * np.linalg.norm(one) * np.linalg.norm(another)  # nearly a right angle
+words_in = np.random.default_rng(3).normal(size=(B, T, 64))
+assert think(words_in, draw_block(np.random.default_rng(4))).std() < 0.8 * words_in.std()
 
 # %% [markdown]
 # ## The block
