@@ -71,7 +71,7 @@ from minibert.learn.notebook import show
 from minibert.learn.proof import checks_of
 from minibert.learn.sizes import Sizes
 from minibert.prove import prove
-from minibert.train.optimizer import adamw_, decay_groups
+from minibert.train.optimizer import decay_groups
 
 # %% [markdown]
 # ## What the papers say
@@ -205,8 +205,7 @@ assert math.ceil(math.log(1000) / math.log(13 / 12)) == 87
 # are $1 - \mu + \mu^2 - \dots$, which tends to $1/(1 + \mu) = 0.53$. So the same rule speeds up by 10 along
 # the valley and slows down by 2 across it.
 #
-# (Keep the factor 10 in mind when you change $\mu$: a rate that suits plain SGD is ten times too large with
-# momentum of 0.9.)
+# (So a rate that suits plain SGD is ten times too large with a momentum of 0.9.)
 
 # %%
 m_same = m_zigzag = w = np.zeros(1)
@@ -251,8 +250,9 @@ show(sgd, momentum)
 # $$(1 - \beta)(1 + 2\beta + 3\beta^2 + \dots) = (1 - \beta)(1 + \beta + \beta^2 + \dots)^2 =
 # \frac{1 - \beta}{(1 - \beta)^2} = \frac{1}{1 - \beta}$$
 #
-# So $m$ looks back over about $1/(1-\beta_1) = 10$ steps. $v$ is to be steadier, and looks back over 1000
-# steps with BERT's $\beta_2 = 0.999$, or 50 with ours, 0.98.
+# (In the square $\beta^k$ comes about in $k + 1$ ways; the sum itself is that of momentum, without end.) So
+# $m$ looks back over about $1/(1-\beta_1) = 10$ steps. $v$ is to be steadier, and looks back over 1000 steps
+# with BERT's $\beta_2 = 0.999$, or 50 with ours, 0.98.
 #
 # ### The bias correction, line by line
 #
@@ -357,12 +357,11 @@ ax.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# This is no fine point of theory. The original code of BERT leaves both corrections out
-# (`optimization.py`). In pretraining, with a million steps and a warmup over the first 10,000, that hardly
-# matters. But whoever fine-tunes on a small data set takes a few hundred steps in all, and nearly every one
-# of them is several times too long. Devlin et al. 2019 already report that fine-tuning their large model is
-# sometimes unstable on small data sets (section 4.1). Zhang et al. 2021 and Mosbach et al. 2021 found that
-# the missing correction has a good part in it.
+# The original code of BERT leaves both corrections out (`optimization.py`). In pretraining, with a million
+# steps and a warmup over the first 10,000, that hardly matters. But whoever fine-tunes on a small data set
+# takes a few hundred steps in all, and nearly every one of them is several times too long. Devlin et al.
+# 2019 already report that fine-tuning their large model is sometimes unstable on small data sets (section
+# 4.1). Zhang et al. 2021 and Mosbach et al. 2021 found that the missing correction has a good part in it.
 
 # %% [markdown]
 # ## What the second memory buys
@@ -540,13 +539,12 @@ show(adamw, decay_of)
 # number per row and per column (Shazeer and Stern 2018), or spread them over many machines (Rajbhandari et
 # al. 2020).
 #
-# The PyTorch twin writes into the memories that are there, rather than making new ones. It is otherwise the
-# same five lines.
+# The PyTorch twin, `adamw_` in `minibert/train/optimizer.py`, writes into the memories that are there, rather
+# than making new ones. It is otherwise the same five lines.
 
 # %%
 weights = 110_000_000 * 4 / 1e9
 assert [round((2 + memories) * weights, 2) for memories in (-1, 0, 1, 2)] == [0.44, 0.88, 1.32, 1.76]
-show(adamw_)
 
 # %% [markdown]
 # ## Clipping: one bad batch
@@ -749,10 +747,11 @@ assert error < 1e-8
 # proportion to $1/r$. A second network of the same shape, the *student*, begins with other random weights,
 # and sees only the samples.
 #
-# No student can be better than the teacher. So we measure its **excess**: how much more its loss is than the
-# teacher's, in nats per word. As we know the teacher's probabilities $p$, we need not wait for samples: the
-# mean of $-\log q + \log p$ over all words, each as often as the teacher would say it, is exact. (It is the
-# Kullback–Leibler divergence of chapter 08, exercise 6.) Zero is perfect.
+# No student can be better than the teacher. So we measure its **excess**: how much more its loss is than
+# the teacher's, in nats per word. As we know the teacher's probabilities $p$, no luck in sampling comes in.
+# Of all words that may follow a pair, each counts as often as the teacher would say it: $\sum p\,(\log p -
+# \log q)$ with the student's $q$, the Kullback–Leibler divergence of chapter 08, exercise 6. We take its
+# mean over 1000 pairs. Zero is perfect.
 
 # %%
 teacher = draw_network(1, 1.0)
@@ -826,8 +825,7 @@ def train(rule, rate, warmup=0.1, beside=0.03):
 
 # %% [markdown]
 # Now the measurement of the warmup. On the left, how far the two matrices go in each step, in units of the
-# rate of that step. On the right, the beginning of two runs with a daring peak rate of 0.5, without a
-# warmup and with one.
+# rate of that step. On the right, two runs with a daring peak rate of 0.5, without a warmup and with one.
 
 # %%
 calm, moved = train("AdamW", 0.03, warmup=0.0)
@@ -852,7 +850,7 @@ axes[1].set(
     xlabel="step", ylabel="excess (nats)", yscale="log", yticks=[0.3, 1, 3, 10], yticklabels=[0.3, 1, 3, 10]
 )
 axes[1].minorticks_off()
-axes[1].set_title("At a high rate, it throws the network off")
+axes[1].set_title("Without warmup, far off at first")
 axes[1].legend(frameon=False)
 fig.tight_layout()
 plt.show()
@@ -868,7 +866,7 @@ assert abs(train("AdamW", 0.03, warmup=0.1)[0][-1] - calm[-1]) < 0.02
 # one have made the student far worse than it was at the start. It takes sixty steps to come back to where
 # it began. **Warmup makes high rates safe.** In deep networks there is more to it: post-norm blocks, as
 # BERT has them (chapter 07), have large gradients near the output at the beginning, and train badly or not
-# at all without (Xiong et al. 2020).
+# at all without one (Xiong et al. 2020).
 
 # %% [markdown]
 # ## Muon: a matrix is not a bag of numbers
@@ -925,18 +923,19 @@ assert np.allclose(np.outer(u1, v1) + np.outer(u2, v2), polar)
 
 angle = np.linspace(0, 2 * math.pi, 200)
 circle = np.array([np.cos(angle), np.sin(angle)])
-panels = [(np.eye(2), "arrows of length 1", "$v_1$", "$v_2$", 1.5)]
-panels += [(G, "$G$ stretches them …", r"$\sqrt{40}\ u_1$", r"$\sqrt{10}\ u_2$", 8)]
-panels += [(polar, "… and $UV^T$ only turns them", "$u_1$", "$u_2$", 1.5)]
+panels = [(np.eye(2), "Arrows of length 1", "$v_1$", "$v_2$", 1.5)]
+panels += [(G, "$G$ turns and stretches them", r"$\sqrt{40}\ u_1$", r"$\sqrt{10}\ u_2$", 8)]
+panels += [(polar, "$UV^T$ only turns them", "$u_1$", "$u_2$", 1.5)]
 fig, axes = plt.subplots(1, 3, figsize=(8.5, 3.1), dpi=100)
 for ax, (matrix, title, first, second, far) in zip(axes, panels, strict=True):
     ax.plot(*(matrix @ circle), color="0.6")
     for v, name, style in [(v1, first, "-"), (v2, second, "--")]:
         end = matrix @ v
         ax.annotate("", end, (0, 0), arrowprops={"arrowstyle": "->", "ls": style, "shrinkA": 0, "shrinkB": 0})
-        ax.text(*(end * (1 + 0.17 * far / np.linalg.norm(end))), name, ha="center", va="center")
-    ax.set(xlim=(-far, far), ylim=(-far, far), aspect="equal")
+        ax.text(end[0] + 0.05 * far, end[1], name, va="bottom" if end[1] > 0 else "top")
+    ax.set(xlim=(-far, far), ylim=(-far, far), aspect="equal", xlabel="first number")
     ax.set_title(title, size=11)
+axes[0].set_ylabel("second number")
 fig.tight_layout()
 plt.show()
 
@@ -1074,7 +1073,7 @@ with np.errstate(all="ignore"):  # some explode
         runs[rule] = {rate: train(rule, rate)[0] for rate in rates}
 ends = {rule: np.array([run[-1] for run in runs[rule].values()]) for rule in grids}
 for rule, end in ends.items():
-    print(f"{rule:<9}" + "".join(f"{rate:9g}:{e:6.3f}" for rate, e in zip(grids[rule], end, strict=True)))
+    print(f"{rule:<9}" + "".join(f"{rate:9g}:{e:5.2f}" for rate, e in zip(grids[rule], end, strict=True)))
 
 # %%
 markers = {"SGD": "o:", "momentum": "^-.", "AdamW": "s--", "Muon": "D-"}
@@ -1211,11 +1210,10 @@ for mutant in [mutant for mutant in ours if any(words in mutant.name for words i
             raise AssertionError(f"not seen: {mutant.name}")
 
 # %% [markdown]
-# "The warmup counts micro-batches" is not in the list, because it is no mistake in a function: it is made
-# where the schedule is *called*. If a batch is taken in four parts (chapter 14), there are four backward
-# passes and one step. Whoever moves the schedule on at each backward pass ends the warmup after a quarter
-# of its length, and the whole run at a rate of zero after a quarter of the steps. A schedule in shares of
-# the run makes that hard to do by accident.
+# One mistake is not in the list, because it is made where the schedule is *called*. If a batch is taken in
+# four parts (chapter 14), there are four backward passes and one step. Whoever moves the schedule on at each
+# backward pass has a rate of zero after a quarter of the steps. A schedule in shares of the run makes that
+# hard to do by accident.
 #
 # ## What the papers do differently
 #
