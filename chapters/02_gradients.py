@@ -75,8 +75,8 @@ from minibert.prove import prove
 # %% [markdown]
 # ## A derivative is a slope
 #
-# Take the smallest network there is: one input $x$, one weight $w$, one bias $b$ (偏置). It should give
-# $t$, and the loss is the squared difference:
+# Take the smallest network there is: one input $x$, one weight $w$, and one **bias** $b$ (偏置), a number
+# that is added whatever the input is. It should give $t$, and the loss is the squared difference:
 #
 # $$y = w x + b \qquad\qquad L = (y - t)^2$$
 #
@@ -94,7 +94,7 @@ def loss(w, x=3.0, b=1.0, t=5.0):
 
 assert loss(2.0) == 4.0
 assert math.isclose(loss(2.001), 4.012009)
-print((loss(2.001) - loss(2.0)) / 0.001)
+print(f"{(loss(2.001) - loss(2.0)) / 0.001:.3f}")
 assert round((loss(2.001) - loss(2.0)) / 0.001, 3) == 12.009
 
 # %% [markdown]
@@ -147,6 +147,8 @@ plt.show()
 # The steps drawn as a picture are a **computation graph** (计算图). Solid arrows: the values, forward.
 # Dashed arrows: the gradients, back. Check each with the pencil: what comes back along an arrow is what
 # came to the node from the right, times the slope of this one step.
+#
+# (The next cell only draws. You may skip such cells, here and in all chapters.)
 
 
 # %%
@@ -195,8 +197,8 @@ plt.show()
 #
 # $$\frac{dL}{dw} = \sum_{\text{uses } u \text{ of } w} \frac{dL}{du} \cdot \frac{du}{dw} \tag{2.2}$$
 #
-# In a network nearly everything is used several times: a weight at every word of a sentence, a word's
-# vector by every output. Wherever the forward pass *uses a number again*, the backward pass *adds*.
+# In a network nearly everything is used several times: a weight at every word of a sentence, the numbers of
+# a word by every output. Wherever the forward pass *uses a number again*, the backward pass *adds*.
 
 # %%
 w = 3.0
@@ -262,6 +264,7 @@ da, db, dt = dy, dy, -dd  # ... with the sign that the number has in it
 dw, dx = multiply_backward(da, notes_of_a)
 
 assert (L, dd, dw, dx, db, dt) == (4, 4, 12, 8, 4, -4)  # as in the picture
+assert square_backward(1.0, 1 * 2 + 0 - 5) == 2 * -3 == -6  # for exercise 1
 
 # %% [markdown]
 # The backward pass is the forward pass read from bottom to top, one line for each line. Two habits keep you
@@ -355,7 +358,7 @@ for ax, table, title, sign in zip(axes, [*tables, dweight], titles, "++= ", stri
     ax.set(xticks=range(3), yticks=range(2), xlabel="input $i$")
     ax.set_title(title, size=9)
 axes[0].set_ylabel("output $o$")
-fig.suptitle("A weight is used at every word, so the gradients of its uses add up", y=1.1)
+fig.suptitle("A weight is used at every word, so the gradients of its uses add up", y=1.02)
 plt.show()
 
 # %% [markdown]
@@ -397,9 +400,10 @@ assert math.isclose((loss(2 + e) - loss(2)) / e, 12 + 9 * e)
 assert math.isclose((loss(2 + e) - loss(2 - e)) / (2 * e), 12)
 
 # %% [markdown]
-# So let $e$ be as small as can be? No: a computer keeps about 16 digits of a number. Each $L$ is off by up
-# to $\varepsilon |L|$ with $\varepsilon \approx 10^{-16}$, and dividing by a tiny $e$ blows that up. The
-# whole error of the central difference is about
+# So let $e$ be as small as can be? No: a computer keeps about 16 digits of a number (in **float64**, 双精度,
+# which NumPy takes unless told otherwise). Each $L$ is off by up to $\varepsilon |L|$ with
+# $\varepsilon \approx 10^{-16}$, and dividing by a tiny $e$ blows that up. The whole error of the central
+# difference is about
 #
 # $$\underbrace{\frac{e^2}{6} |L'''|}_{\text{the series cut off}} +
 # \underbrace{\frac{\varepsilon |L|}{e}}_{\text{rounding}}
@@ -408,7 +412,8 @@ assert math.isclose((loss(2 + e) - loss(2 - e)) / (2 * e), 12)
 # One part falls with $e$ and the other grows, so between them lies a valley. (To find its floor, set the
 # derivative of the sum to zero, $\frac{e}{3}|L'''| = \varepsilon |L| / e^2$.) For a function that is about
 # as large as its derivatives, the floor is where $e = \sqrt[3]{3 \cdot 10^{-16}} \approx 10^{-5}$. Let us
-# measure it on $L(w) = e^w$ at $w = 1$, whose derivatives are all the same.
+# measure it on $L(w) = e^w$ at $w = 1$, whose derivatives are all the same. We take each error as a share of
+# the slope itself: the **relative error** (相对误差).
 
 # %%
 steps = np.logspace(-13, 0, 260, endpoint=False)  # 20 in each of 13 powers of ten
@@ -436,6 +441,8 @@ worst_central = central.reshape(13, 20).max(axis=1)  # the largest error in each
 worst_one_sided = forward.reshape(13, 20).max(axis=1)
 assert 1e-11 < worst_central.min() < 1e-10
 assert 1e-8 < worst_one_sided.min() < 1e-7
+four = 8 * (np.exp(1.01) - np.exp(0.99)) - (np.exp(1.02) - np.exp(0.98))  # for exercise 5, with e = 0.01
+assert math.isclose(1 - four / (12 * 0.01) / np.e, 0.01**4 / 30, rel_tol=1e-3)
 best = worst_central.argmin()
 print(
     f"steps from {steps[20 * best]:.0e} to ten times that: relative error {worst_central[best]:.0e} at most"
@@ -443,10 +450,12 @@ print(
 
 # %% [markdown]
 # In the valley, central differences know the slope to ten digits. One-sided ones (2.7) know seven at
-# their best. Single precision keeps only seven digits of any number, and there the valley is not worth
-# the name. So: **central differences, a step of $10^{-5}$, and always float64.**
+# their best. Single precision, **float32** (单精度), in which most networks are trained, keeps only seven
+# digits of any number, and there the valley is not worth the name. So: **central differences, a step of
+# $10^{-5}$, and always float64.**
 
 # %%
+assert (np.finfo(float).precision, np.array(1.0).dtype) == (15, np.float64)  # 15 for sure, most often 16
 assert np.finfo(np.float32).eps > 1e-7
 
 # %% [markdown]
@@ -454,8 +463,9 @@ assert np.finfo(np.float32).eps > 1e-7
 #
 # `gradcheck` does this for any pair of forward and backward, and for every number in every argument.
 # `central_differences` is the slow way, one loop over all numbers. `gradcheck` asks for the same gradients
-# the fast way, and compares. (`pair_up` finds out which gradient belongs to which argument; arguments that
-# are no floating-point numbers, such as word ids, have none.)
+# the fast way, and compares: each error is taken as a share of the largest slope of its argument. (`pair_up`
+# finds out which gradient belongs to which argument; arguments that are no floating-point numbers, such as
+# word ids, have none.)
 
 # %%
 show(gradcheck, central_differences)
@@ -567,10 +577,11 @@ assert x.shape[0] * x.shape[1] == 6
 # %% [markdown]
 # ## The proof
 #
-# Each block of this project is held against three witnesses who know nothing of each other: finite
-# differences; the same block in PyTorch, whose gradients come from its automatic differentiation
-# (自动微分); and the same block in the library `transformers`. Each number is the largest error, relative
-# to the largest entry, over the output and all gradients.
+# Each block of this project is held against three witnesses who know nothing of each other. The first is
+# finite differences. The second is the same block in **PyTorch**, the library that this project trains its
+# networks with; it works out gradients by itself, which is called automatic differentiation (自动微分). The
+# third is the same block in `transformers`, a library with which people load networks that others have
+# trained. Each number is the largest relative error over the output and all gradients.
 
 # %%
 prove("linear")
