@@ -48,10 +48,12 @@ import numpy as np
 from minibert.byhand.embedding import embedding_backward, embedding_forward, lookup_backward, lookup_forward
 from minibert.byhand.gradcheck import GradientError, gradcheck
 from minibert.byhand.position import rotary_backward, rotary_forward, rotate, sinusoids, turns
+from minibert.config import BertConfig, PretrainConfig
 from minibert.learn.mutate import mutants
 from minibert.learn.notebook import show
 from minibert.learn.proof import checks_of
 from minibert.learn.sizes import Sizes
+from minibert.model.bert import SINUSOID_SCALE
 from minibert.prove import prove
 
 # %% [markdown]
@@ -82,7 +84,7 @@ from minibert.prove import prove
 # %% [markdown]
 # ## A lookup is a product in disguise
 #
-# A sentence of five words, a vocabulary of five tokens, and $D = 2$ numbers per token:
+# A sentence of $T = 5$ words, a vocabulary of $V = 5$ tokens, and $D = 2$ numbers per token:
 
 # %%
 vocabulary = ["[PAD]", "the", "dog", "saw", "cat"]
@@ -187,9 +189,10 @@ np.add.at(right, ids, dout)
 assert right[1].tolist() == [4, -1]
 
 # %% [markdown]
-# One more rule, and this one is a decision, not a derivative. Sentences of one batch are filled up to the
-# same length with the token `[PAD]`. It is no word, and nothing should be learned from where it stands. So
-# its row gets no gradient from being looked up:
+# One more rule, and this one is a decision, not a derivative. Several sentences go through the network
+# together, one below the other in a table of ids: a **batch** (批次). All rows of a table are equally long,
+# so the shorter sentences are filled up with the token `[PAD]`. It is no word, and nothing should be learned
+# from where it stands. So its row gets no gradient from being looked up:
 #
 # $$dE_{\text{pad}} = 0 \tag{3.3}$$
 #
@@ -238,10 +241,10 @@ added = (E @ W[:, :4].T)[ids] + (P @ W[:, 4:8].T)[:5] + (S @ W[:, 8:].T)[segment
 assert np.allclose(side_by_side, added)
 
 # %% [markdown]
-# After the sum come a **layer norm** (层归一化), which brings each vector to mean 0 and variance 1, and in
-# training a **dropout** (随机失活), which leaves a few numbers out. Chapters 07 and 06 derive them. Here we
-# borrow their two functions and need only know that they have a backward pass like all others. So BERT's
-# whole embedding is
+# After the sum come a **layer norm** (层归一化), which shifts and scales each vector so that its numbers have
+# the mean 0 and their squares the mean 1 (variance 1, 方差), and in training a **dropout** (随机失活), which
+# leaves a few numbers out. Chapters 07 and 06 derive them. Here we borrow their two functions and need only
+# know that they have a backward pass like all others. So BERT's whole embedding is
 #
 # $$\text{out}_{bt} = \text{dropout}\big(\text{norm}(E_{v_{bt}} + P_t + S_{s_{bt}})\big)$$
 #
@@ -277,7 +280,7 @@ params = {"tokens.weight": E, "positions.weight": P, "segments.weight": S}
 params |= {"norm.weight": np.ones(4), "norm.bias": np.zeros(4)}
 batch = np.array([[1, 2, 3, 1, 4], [4, 3, 1, 2, 0]])  # "the dog saw the cat", "cat saw the dog [PAD]"
 
-x, cache = embedding_forward(batch, None, params)
+x, cache = embedding_forward(batch, None, params)  # None: all tokens are in segment 0
 assert np.allclose(x.mean(axis=-1), 0) and np.allclose(x.var(axis=-1), 1)
 
 gradients = embedding_backward(rng.normal(size=x.shape), cache)
@@ -291,8 +294,15 @@ assert np.allclose(gradients["positions.weight"].sum(axis=0), gradients["segment
 #
 # A reader sees that "dog bites man" and "man bites dog" differ. What would a transformer see without $P$? Its
 # heart is attention (注意力), chapter 04: each word takes a weighted mean of all words, and the weights come
-# from how well two vectors fit, $x_t \cdot x_s$. The next cell has all that matters of it. No line of it says
-# where a word stands.
+# from how well two vectors fit. The measure is their **dot product** (点积): multiply number by number, and
+# add,
+#
+# $$x_t \cdot x_s = \sum_d x_{td}\, x_{sd}$$
+#
+# With the pencil: $(1, 2) \cdot (3, 1) = 3 + 2 = 5$. It is large where both vectors point the same way, 0
+# where they are at right angles, and negative where they point against each other. All these products
+# together are the table $x x^T$, because a product of matrices takes rows times columns (chapter 02). The
+# next cell has all that matters of attention. No line of it says where a word stands.
 
 
 # %%
@@ -305,14 +315,16 @@ def mix(x):
 dog, bites, man = np.random.default_rng(1).normal(size=(3, 4))
 one = mix(np.array([dog, bites, man]))
 other = mix(np.array([man, bites, dog]))
+assert np.dot([1, 2], [3, 1]) == 3 + 2 == 5
 assert np.allclose(one[0], other[2]) and np.allclose(one[1], other[1]) and np.allclose(one[2], other[0])
 
 # %% [markdown]
 # The dog that bites gets the same vector as the dog that is bitten. This is no accident of the numbers. Let
-# $\Pi$ be the matrix that reorders the rows, so that the sentence in another order is $\Pi x$. The table of
-# fits becomes $\Pi x (\Pi x)^T = \Pi (x x^T) \Pi^T$: rows and columns are reordered, the numbers stay.
-# Dividing each row by its sum does not care for the order. And $\Pi^T \Pi$ is the identity: sorting back
-# undoes sorting. So
+# $\Pi$ be the matrix that reorders the rows, so that the sentence in another order is $\Pi x$. To transpose a
+# product turns both factors and their order, $(AB)^T = B^T A^T$ (columns of $B$ times rows of $A$). So the
+# table of fits becomes $\Pi x (\Pi x)^T = \Pi (x x^T) \Pi^T$: rows and columns are reordered, the numbers
+# stay. Dividing each row by its sum does not care for the order. And sorting back undoes sorting: $\Pi^T \Pi$
+# is the **identity matrix** (单位矩阵), 1 on its diagonal and 0 elsewhere, which changes nothing. So
 #
 # $$\text{mix}(\Pi x) = \Pi A \Pi^T\, \Pi x = \Pi A x = \Pi\, \text{mix}(x), \qquad
 # A = \text{the weights of } x$$
@@ -335,7 +347,8 @@ assert abs(one[0] - other[2]).max() > 0.1
 # clock has a better way. Its hands all stay on their circles, however late it gets; the fast one tells
 # moments apart that are close, the slow one tells morning from evening. Vaswani et al. take $D/2$ hands.
 # Hand $i$ turns by $\omega_i$ with every position, and the two coordinates of its tip are two of the $D$
-# numbers, or **features** (特征), of the position. These are the **sinusoids** (正弦位置编码):
+# numbers, or **features** (特征), of the position. (From here on a position is called $p$, and a second one
+# $s$.) These are the **sinusoids** (正弦位置编码):
 #
 # $$P_{p, 2i} = \sin(\omega_i p), \qquad P_{p, 2i+1} = \cos(\omega_i p), \qquad
 # \omega_i = \frac{1}{10000^{2i/D}}$$
@@ -376,6 +389,14 @@ fig.tight_layout()
 plt.show()
 
 # %% [markdown]
+# The fine stripes in the left picture are no fault of the print. The hands on its right side are so slow
+# that they have hardly moved in 60 positions: their sines are still near 0, their cosines near 1, and the
+# two stand in turns.
+
+# %%
+assert waves[:, 100::2].max() < 0.05 and waves[:, 101::2].min() > 0.99
+
+# %% [markdown]
 # ### A shift is a rotation
 #
 # Why sines and cosines, and why both? The authors wanted that the network could "easily learn to attend by
@@ -393,9 +414,10 @@ plt.show()
 # \begin{pmatrix} \sin \omega p \\ \cos \omega p \end{pmatrix} \tag{3.7}$$
 #
 # The matrix is a rotation (旋转) by the angle $\omega k$. It depends on the distance $k$ and *not on* $p$.
-# With one such block per pair on its diagonal, a single matrix $M_k$ moves every position by $k$:
-# $P_{p+k} = M_k P_p$. So "look $k$ words ahead" is one linear map, the same everywhere in the sentence, and
-# linear maps are what a network learns. A sine alone would not do: from $\sin(\omega p)$ one cannot tell
+# There is one such $2 \times 2$ matrix for each pair of features. Put them along the diagonal of a large
+# matrix, with zeros elsewhere (`shift`, below, does that). This single matrix $M_k$ moves every position by
+# $k$: $P_{p+k} = M_k P_p$. So "look $k$ words ahead" is one linear map, the same everywhere in the sentence,
+# and linear maps are what a network learns. A sine alone would not do: from $\sin(\omega p)$ one cannot tell
 # whether the wave is rising or falling.
 
 
@@ -438,8 +460,9 @@ plt.show()
 #
 # Again only the distance counts. The product is largest, $D/2$, at distance 0, where all cosines are 1,
 # and falls off because the hands get out of step. But a cosine is the same for $k$ and $-k$: this product
-# does not know left from right. It need not. The network puts a matrix of weights between the two, and
-# with $M_{10}$ as that matrix, position $p$ fits position $p + 10$ best, and not $p - 10$.
+# does not know left from right. It need not. Before attention compares two vectors, it multiplies each with
+# weights (those of query and key, chapter 04). So there is a matrix between the two, and with $M_{10}$ as
+# that matrix, position $p$ fits position $p + 10$ best, and not $p - 10$.
 
 # %%
 alike = P128 @ P128.T
@@ -474,11 +497,13 @@ plt.show()
 # - A row learns only when a sentence is long enough to reach it. In the batch above, row 5 had gradient 0.
 # - At the start, random rows say nothing about what is near to what. Sinusoids say it from the first step.
 #
-# The last point is why `minibert pretrain` starts its learned table *as* sinusoids (scaled to a
-# tenth) and lets them learn from there. How much noise is in a random start, the next picture shows: every
-# pair of positions is as unlike as any other.
+# The last point is why `minibert pretrain` starts its learned table *as* sinusoids and lets them learn from
+# there. It scales them to a tenth: the rows of words start as small random numbers of size 0.02, and waves of
+# height 1 would drown them. How much noise is in a random start, the next picture shows: every pair of
+# positions is as unlike as any other.
 
 # %%
+assert (PretrainConfig().position_init, SINUSOID_SCALE, BertConfig().init_std) == ("sinusoidal", 0.1, 0.02)
 noise = math.sqrt(64 / 128) * np.random.default_rng(0).normal(size=(200, 128))  # as long as the sinusoids
 assert abs((noise**2).sum(axis=1).mean() - 64) < 2
 others = (noise @ noise.T)[100, 40:161][distances != 0]
@@ -510,7 +535,8 @@ plt.show()
 #
 # Two facts about rotations: to transpose is to turn back, $R_\alpha^T = R_{-\alpha}$ (only the signs of the
 # sines change). And two turns make one, $R_\alpha R_\beta = R_{\alpha + \beta}$ (the addition theorems once
-# more). Hence
+# more). Write the dot product as a row times a column, $q \cdot k = q^T k$, and take the transpose of a
+# product as above. Hence
 #
 # $$(R_{p\omega} q) \cdot (R_{s\omega} k) = q^T R_{p\omega}^T R_{s\omega} k
 # = q^T R_{(s-p)\omega}\, k \tag{3.8}$$
@@ -527,8 +553,9 @@ plt.show()
 # %%
 def product(query, key, p, s):
     """Return the product of a query at position p and a key at position s, both turned."""
-    turned, _ = rotary_forward(query[None, None, None], np.array([p]))  # (B, H, T, K) = (1, 1, 1, K)
-    against, _ = rotary_forward(key[None, None, None], np.array([s]))
+    # (B, H, T, K) = (1, 1, 1, K): one sentence, one head (chapter 05), one position
+    turned, _ = rotary_forward(query.reshape(1, 1, 1, -1), np.array([p]))
+    against, _ = rotary_forward(key.reshape(1, 1, 1, -1), np.array([s]))
     return (turned * against).sum()
 
 
