@@ -31,8 +31,8 @@
 # something: "I am *bank*, and I have heard *river*, so I am not about money."
 #
 # That is the work of the feed-forward block (前馈网络). It stands behind every attention in BERT, it looks
-# at each word alone, and it holds about half of all of BERT's weights, as we shall count. It is also the
-# simplest block there is: two linear layers with a bend between them. This chapter is about why the bend
+# at each word alone, and it holds more than half of all of BERT's weights, as we shall count. It is also
+# the simplest block there is: two linear layers with a bend between them. This chapter is about why the bend
 # has to be there, which curve BERT takes for it, and about **dropout** (随机失活), a way to keep such a
 # block from learning its examples by heart.
 
@@ -92,15 +92,19 @@ from minibert.prove import prove
 # *one* linear layer, with the weights $W_2 W_1$. However many linear layers you stack, they stay one. And
 # one linear layer cannot do much. The classical example is "one or the other, but not both" (exclusive or,
 # 异或): 0, 1, 1, 0 for the inputs 00, 01, 10, 11. No weighted sum of the two inputs gives that (Minsky and
-# Papert 1969).
+# Papert 1969). Whatever the weights and the bias are, $y(00) + y(11) = y(01) + y(10)$, since each side
+# holds both weights once and the bias twice. Here it would have to be $0 + 0 = 1 + 1$. The best that one
+# linear layer can do is to shrug, and say 0.5 to every input.
 #
-# With the simplest bend, $\mathrm{relu}(u) = \max(0, u)$, two units in the middle are enough. The first
-# adds the inputs, $u_1 = a + b$. The second also does, but is silent until both are there:
-# $u_2 = a + b - 1$. Then
+# With the simplest bend, $\mathrm{relu}(u) = \max(0, u)$, it can be done. The $F$ numbers in the middle are
+# called **units** (单元), and here two of them, $F = 2$, are enough. The first adds the inputs,
+# $u_1 = a + b$. The second also does, but is silent until both are there: $u_2 = a + b - 1$. Then
 #
 # $$y = \mathrm{relu}(a + b) - 2\, \mathrm{relu}(a + b - 1)$$
 #
-# Check it with the pencil: $0$; $1$; $1$; $2 - 2 \cdot 1 = 0$.
+# Check it with the pencil: $0$; $1$; $1$; $2 - 2 \cdot 1 = 0$. In the code $W_1$ and $b_1$ are called
+# `expand.weight` and `expand.bias`, and $W_2$ and $b_2$ are `contract.weight` and `contract.bias`, because
+# the first layer makes a word's vector wider and the second makes it narrow again.
 
 # %%
 exclusive_or = {
@@ -113,8 +117,9 @@ inputs = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 y, _ = feedforward_forward(inputs, exclusive_or, "relu")
 assert y.ravel().tolist() == [0, 1, 1, 0]
 
-best_line, *_ = np.linalg.lstsq(np.c_[inputs, np.ones(4)], y.ravel(), rcond=None)
-assert np.allclose(np.c_[inputs, np.ones(4)] @ best_line, 0.5)  # the best that no bend can do: shrug
+with_ones = np.c_[inputs, np.ones(4)]  # a column of ones, whose weight is the bias
+best, *_ = np.linalg.lstsq(with_ones, y.ravel(), rcond=None)  # the weights of the least squared error
+assert np.allclose(with_ones @ best, 0.5)  # without a bend: a shrug
 
 # %% [markdown]
 # ## Three curves
@@ -131,10 +136,13 @@ assert np.allclose(np.c_[inputs, np.ones(4)] @ best_line, 0.5)  # the best that 
 # $\varphi$ is the bell curve and $\Phi(x)$ the area under it to the left of $x$. In software one finds
 # the same area under another name, the error function (误差函数):
 # $\Phi(x) = \frac12 \left(1 + \mathrm{erf}(x / \sqrt2)\right)$. Because that was slow on some machines,
-# the paper also gives an **approximation** with a tanh, which the code of GPT-2 uses:
+# the paper also gives an **approximation**, which the code of GPT-2 uses,
 #
 # $$\mathrm{gelu}(x) \approx
-# \frac{x}{2} \left(1 + \tanh\left(\sqrt{2/\pi}\, (x + 0.044715\, x^3)\right)\right)$$
+# \frac{x}{2} \left(1 + \tanh\left(\sqrt{2/\pi}\, (x + 0.044715\, x^3)\right)\right) \qquad
+# \tanh v = \frac{e^v - e^{-v}}{e^v + e^{-v}}$$
+#
+# The tanh (双曲正切) is a curve in the shape of an S, from $-1$ on the far left to $1$ on the far right.
 #
 # A case for the pencil and a table of the normal distribution: $\Phi(1) = 0.8413$. So
 # $\mathrm{gelu}(1) = 0.8413$, and $\mathrm{gelu}(-1) = -1 \cdot (1 - 0.8413) = -0.1587$.
@@ -200,7 +208,12 @@ plt.show()
 #
 # $$v' = \sqrt{2/\pi}\, (1 + 3 \cdot 0.044715\, x^2) \tag{6.3}$$
 #
-# and since $\tanh' = 1 - \tanh^2$, the product rule and the chain rule (2.1) give
+# The slope of the tanh itself comes from the quotient rule. Its numerator and its denominator are each the
+# derivative of the other, so
+#
+# $$\tanh' v = \frac{(e^v + e^{-v})^2 - (e^v - e^{-v})^2}{(e^v + e^{-v})^2} = 1 - \tanh^2 v$$
+#
+# With both, the product rule and the chain rule (2.1) give
 #
 # $$dx = dy \left(\frac{1 + \tanh v}{2} + \frac{x}{2}\, (1 - \tanh^2 v)\, v' \right) \tag{6.4}$$
 #
@@ -210,7 +223,7 @@ plt.show()
 #
 # $$dh = dy\, W_2 \qquad dW_2 = dy^T h \qquad db_2 = \sum_n dy_n \tag{6.5}$$
 #
-# The activation, with its slope $f'$ at $u$, number by number:
+# The activation, with its slope $f'$ at $u$ ($\odot$ multiplies number by number):
 #
 # $$du = dh \odot f'(u) \tag{6.6}$$
 #
@@ -253,7 +266,7 @@ show(relu_forward, relu_backward, gelu_forward, gelu_backward, gelu_tanh_forward
 show(feedforward_forward, feedforward_backward)
 
 # %% [markdown]
-# ### Where erf comes from
+# ### Where erf comes from (to be skipped at a first reading)
 #
 # `gelu_forward` calls `erf`, which NumPy does not have. Python has `math.erf`, but only for one number at a
 # time. So we take its values on a fine grid, every $1/256$, and go from the nearest grid point $c$ to $x$
@@ -350,7 +363,8 @@ assert final[0] > final[1] > 2 * final[2] > 4 * final[3]
 # How many weights is that? The block has $D \cdot F + F$ in the first layer and $F \cdot D + D$ in the
 # second. With $F = 4D$ that is $8 D^2 + 5D$. Attention (chapter 05) has four matrices of $D \times D$ with
 # a bias each, $4D^2 + 4D$: half as much. For the base model of BERT, with $D = 768$, 12 blocks, and a
-# vocabulary of 30,522 pieces:
+# vocabulary of 30,522 pieces, the next cell counts all that there is. (The norms are those of chapter 07. The
+# pooler is one more linear layer, for chapter 12.)
 
 # %%
 base = BertConfig(**PRESETS["bert-base"], vocab_size=30_522)
@@ -363,7 +377,7 @@ counts = {
     "pooler": D * D + D,
 }
 total = sum(counts.values())
-with torch.device("meta"):  # the shapes alone, no memory
+with torch.device("meta"):  # build the model of shapes alone, to count them; its numbers need no memory
     assert total == sum(p.numel() for p in Bert(base).parameters()) == 109_482_240
 assert F == 4 * D and counts["feed-forward"] == 12 * (8 * D**2 + 5 * D) == 56_669_184
 assert round(counts["feed-forward"] / total, 2) == 0.52
@@ -387,11 +401,12 @@ plt.show()
 # that. **Dropout** makes that hard. In training, each number is set to zero with a probability $p$, the
 # *rate*, anew at every step (Srivastava et al. 2014). No unit can rely on one particular other unit being
 # there, so what is learned gets spread over many. BERT drops a tenth, $p = 0.1$, of the numbers that each
-# sub-layer gives (Devlin et al. 2019, appendix A.2; Vaswani et al. 2017, section 5.4).
+# sub-layer gives (Devlin et al. 2019, appendix A.2; Vaswani et al. 2017, section 5.4). A block has two
+# **sub-layers** (子层), attention and the one of this chapter.
 #
-# Let $m_i$ be 0 with probability $p$ and 1 otherwise. After training nothing is left out; all units are
-# there at once. Then the next layer would suddenly get larger sums than it ever saw. So in training we
-# scale up what stays:
+# Let $m_i$ be 0 with probability $p$ and 1 otherwise. In training, only the share $1 - p$ of a sum would
+# arrive on average. After training nothing is left out, and the next layer would suddenly get larger sums
+# than it ever saw. So in training we scale up what stays:
 #
 # $$y_i = \frac{m_i}{1 - p}\, x_i$$
 #
@@ -480,8 +495,10 @@ prove("activation", "dropout", "feedforward")
 # ### Mistakes that still train
 #
 # "The loss goes down" proves nothing. Here are three wrong versions of this chapter's code, each used to
-# learn the curve from above with 16 units. In all of them the loss falls to less than half. Only the
-# gradient check objects.
+# learn the curve from above with 16 units. In all of them the loss falls to less than half. (Without the
+# bend it begins elsewhere, since the forward pass itself is another one. And it stops at 0.43, the best
+# straight line of the picture above: whoever knows that number may suspect something.) The gradient check
+# objects to all three.
 
 # %%
 named = "nothing bends", "the product rule", "the slope of the activation is left"
@@ -501,6 +518,10 @@ for mutant in wrong:
         else:
             raise AssertionError(f"not seen: {mutant.name}")
     assert losses[-1] < losses[0] / 2
+    if mutant.name.startswith("nothing bends"):
+        assert losses[0] != right[0] and round(losses[-1], 2) == round(final[0], 2) == 0.43
+    else:
+        assert losses[0] == right[0]  # the forward pass is the right one
 
 # %% [markdown]
 # ## What the paper does differently
@@ -516,6 +537,15 @@ for mutant in wrong:
 #   network alone.
 # - Their rates are large, often a half. In BERT it is a tenth, on the output of each sub-layer, on the sum
 #   of the embeddings, and on the attention weights; there is none between the two layers of this block.
+
+# %%
+# the numbers in the hints of exercises 1 and 3
+x = np.linspace(-2, 2, 81)
+sides = [relu_forward(side)[0] for side in (x, -x)]
+corners = [change * relu_forward(x - at)[0] for at, change in [(-1, 1), (0, -2), (1, 1)]]
+assert np.allclose(sum(sides), abs(x)) and np.allclose(sum(corners), np.maximum(1 - abs(x), 0))
+left, right = gelu_backward(np.ones(2), gelu_forward(np.array([-1.0, -0.5]))[1])
+assert left < 0 < right
 
 # %% [markdown]
 # ## Exercises
