@@ -23,10 +23,11 @@
 # %% [markdown]
 # ## The question: one number for a guess over thousands of words
 #
-# "The cat sat on the [MASK]." BERT answers with a score for each word of its vocabulary, say 8,192 of them.
-# Such a score may be any number, positive or negative; it is called a **logit** (未归一化分数). The right
-# word was *mat*. Training needs one number that says how wrong the scores are, small when *mat* is well
-# ahead, and it needs the slope of that number in every single score (chapter 02).
+# "The cat sat on the [MASK]." BERT answers with a score for each word of its vocabulary. That makes 30,522
+# scores for the base model of chapter 03, and 8,192 for the smaller ones of `minibert pretrain`. Such a score
+# may be any number, positive or negative; it is called a **logit** (未归一化分数). The right word was *mat*.
+# Training needs one number that says how wrong the scores are, small when *mat* is well ahead, and it needs
+# the slope of that number in every single score (chapter 02).
 #
 # Which number? "Right or wrong" will not do: it has no slope. This chapter builds the **cross-entropy**
 # (交叉熵) step by step, finds a gradient so simple that it fits into three characters, $p - y$, and then
@@ -64,14 +65,15 @@ from minibert.train.loss import cross_entropy, linear_cross_entropy
 # %% [markdown]
 # ## What the papers wrote
 #
-# BERT's paper spends one sentence on it. ($T_i$ is the last hidden vector of the $i$-th token.)
+# BERT's paper spends one sentence on it. ($T_i$ is the vector of the $i$-th token that comes out at the top
+# of the network.)
 #
 # > Then, $T_i$ will be used to predict the original token with cross entropy loss.
 # >
 # > Devlin et al. 2019, section 3.1
 #
-# Szegedy et al. 2016 write it out (section 7). With scores $z_v$, the model's probability of class $v$ and
-# the loss are
+# Szegedy et al. 2016 write it out (section 7). A **class** (类别) is one of the possible answers; here, a
+# word. With scores $z_v$, the model's probability of class $v$ and the loss are
 #
 # $$p_v = \frac{e^{z_v}}{\sum_u e^{z_u}} \qquad\qquad L = -\sum_v y_v \log p_v$$
 #
@@ -250,9 +252,9 @@ plt.show()
 # %% [markdown]
 # The next picture shows the loss of two words over the plane of their two logits, and how it falls along
 # their difference. On the left, the lines of equal loss run along the diagonal: to move both logits together
-# changes nothing. All arrows, downhill, cross it at a right angle. On the right, the loss is nearly straight
-# where the model is wrong (slope $-1$) and dies out where it is right (slope $0$): *big mistakes pull with
-# full strength, and what is right is left alone.*
+# changes nothing. All arrows, downhill, cross them at a right angle. On the right, the loss is nearly
+# straight where the model is wrong (slope $-1$) and dies out where it is right (slope $0$): *big mistakes
+# pull with full strength, and what is right is left alone.*
 
 # %%
 grid = np.linspace(-4, 4, 81)
@@ -327,6 +329,12 @@ assert math.isclose(0.9 + 0.1 / 4, 0.925) and 0.1 / 4 == 0.025
 assert math.isclose(0.925 / 0.025, 37) and round(best, 1) == 3.6
 _, notes = cross_entropy_forward(np.array([[best, 0, 0, 0]]), np.array([0]), 0.1)
 assert np.abs(cross_entropy_backward(1.0, notes)).max() < 1e-15
+
+pencil = np.array([[0, math.log(3)]]), np.array([0])  # for exercise 1
+assert np.isclose(cross_entropy_forward(*pencil)[0], math.log(4))
+for s, (p, y) in [(0.0, (1 / 4, 1)), (0.2, (1 / 4, 0.9))]:
+    dz = cross_entropy_backward(1.0, cross_entropy_forward(*pencil, s)[1])
+    assert np.allclose(dz, [[p - y, y - p]])
 
 # %%
 gap = np.linspace(-2, 10, 121)
@@ -501,14 +509,15 @@ show(mean_squared_error_forward, mean_squared_error_backward)
 #
 # What is the loss of a model that has learned nothing? Its weights are small random numbers, so its logits
 # are nearly equal, so every word gets about $1/V$: the loss must be near $\log V$. With $V = 8192$ that is
-# 9.01, and $\log 2 = 0.69$ for the pairs of sentences. Let us ask a fresh BERT.
+# 9.01, and $\log 2 = 0.69$ for the pairs of sentences. Let us ask a fresh BERT. It is built in PyTorch, the
+# library that our networks are trained with (chapter 02); its arrays are called tensors (张量).
 
 # %%
 generator = torch.Generator().manual_seed(0)
 config = BertConfig(vocab_size=8192)
 model = BertForPretraining(config, generator).eval()
 ids = torch.randint(8192, (16, 64), generator=generator)
-with torch.no_grad():
+with torch.no_grad():  # nothing is to be learned here
     out = model(ids)
     word_loss = cross_entropy(out.words.flatten(0, 1), torch.randint(8192, (16 * 64,), generator=generator))
     pair_loss = cross_entropy(out.pairs, torch.arange(16) % 2)
@@ -535,7 +544,7 @@ entropy = -(frequencies * np.log(frequencies)).sum()
 assert round(entropy, 1) == 6.5
 
 # %% [markdown]
-# ## The largest matrix of the network, never kept
+# ## The largest matrix of the network, never kept (to be skipped at a first reading)
 #
 # In one step of `minibert pretrain` 48 sequences of 80 tokens pass through the model. It predicts 30 % (BERT
 # itself 15 %) of all but the three special tokens of each, about 1,100 words, and each takes 8,192 logits.
@@ -561,7 +570,9 @@ assert round(1100 * 8192 * 4 / 2**20) == 34
 show(linear_cross_entropy)
 
 # %% [markdown]
-# Is it the same? The two blocks by hand, one after the other, against the joined one:
+# Is it the same? We hold the two blocks by hand, one after the other, against the joined one. PyTorch works
+# out gradients by itself: `requires_grad=True` says which tensors want one, `backward()` goes back from the
+# loss, and `.grad` holds what arrived.
 
 # %%
 features, weight, bias = rng.normal(size=(6, 4)), rng.normal(size=(9, 4)), rng.normal(size=9)
@@ -592,7 +603,9 @@ prove("loss")
 # model end in a softmax, and passes its probabilities to a loss that expects logits. Probabilities lie
 # between 0 and 1, so their exponentials lie between 1 and $e$. The best that can happen is one probability
 # of 1 and all others 0. Then the loss is $\log(e + V - 1) - 1$: with 8,192 words it goes from 9.01 down to
-# 8.01 and never below. Below, the same three-class problem is learned with and without the mistake.
+# 8.01 and no further. Now the same three-class problem is learned with and without the mistake.
+# (`torch.autograd.grad` gives the slope of the loss in the weights. `detach()` cuts the new weights off from
+# what they were worked out from, so that each step begins afresh.)
 
 # %%
 assert round(math.log(math.e + 8191) - 1, 2) == 8.01
@@ -634,7 +647,9 @@ plt.show()
 # %% [markdown]
 # It even answers about as well. That is why such a mistake can live for years: the curve falls, the answers
 # are good, and only the numbers are not what they claim to be. One check sees it at once, that *a perfect
-# prediction costs nothing*. Here is what the checks of this project say to that mistake and to some others:
+# prediction costs nothing*. Here is what the checks of this project say to that mistake and to some others.
+# For each, the first check that sees it speaks. Often that is a case by hand: one row costs $\log(8/5)$, as
+# above, a second one $\log 3$ (three equal logits), and a third is ignored.
 
 # %%
 chosen = ["softmax is taken twice", "also the ignored ones", "class 0 is ignored", "logit is not taken off"]
@@ -651,11 +666,18 @@ for mutant in [mutant for mutant in ours if any(words in mutant.name for words i
             raise AssertionError(f"not seen: {mutant.name}")
 
 # %% [markdown]
-# "Class 0 is ignored" is from a BERT with thousands of stars (issue 49 of codertimo/BERT-pytorch). Its loss
-# skipped target 0, which is the padding's id, but for pairs of sentences 0 is one of the two answers. The
-# loss fell to nothing, and the accuracy stayed at one half: a model that always says "1" is never
-# contradicted.
-#
+# "Class 0 is ignored" is from a well-known BERT (issues 32 and 49 of codertimo/BERT-pytorch). Its loss
+# skipped target 0, which is the padding's id, but for pairs of sentences 0 is one of the two answers. Users
+# reported a loss that was very low, and an accuracy that stayed near 50 %. No wonder: a model that always
+# says "1" is never contradicted.
+
+# %%
+pairs = np.arange(10) % 2  # half of them 0, half 1
+always_one = np.tile([-20.0, 0.0], (10, 1))
+loss, _ = cross_entropy_forward(always_one, np.where(pairs == 0, IGNORE, pairs))
+assert loss < 1e-8 and (always_one.argmax(axis=1) == pairs).mean() == 0.5
+
+# %% [markdown]
 # ## What the paper does differently
 #
 # - **Devlin et al.** give the sentence quoted above, and in appendix A.2 that the two means are added. Their
