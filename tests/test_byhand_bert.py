@@ -14,7 +14,7 @@ from small_runs import small_store, small_tokenizer
 from strategies import configs, seeds
 
 from minibert.batches.batch import Batch, PretrainingBatches
-from minibert.byhand.bert import TOKENS, Examples, Settings, pretraining_backward, pretraining_forward
+from minibert.byhand.bert import TOKENS, Settings, pretraining_backward, pretraining_forward
 from minibert.byhand.gradcheck import relative_errors
 from minibert.byhand.loss import IGNORE
 from minibert.byhand.optimizer import adamw, clip, decay_of, schedule
@@ -23,6 +23,7 @@ from minibert.config import BertConfig
 from minibert.hub import from_hugging_face, to_hugging_face, write_config
 from minibert.learn.checks import bert as checks
 from minibert.model.bert import BertForPretraining
+from minibert.recipes.byhand import examples_of
 from minibert.recipes.learning import pretraining_loss
 from minibert.train.optimizer import AdamW, clip_gradients, decay_groups
 from minibert.train.schedule import factor
@@ -41,12 +42,6 @@ def arrays(model: torch.nn.Module) -> Parameters:
 
 def gradients(model: torch.nn.Module) -> Parameters:
     return {name: w.grad.numpy().copy() for name, w in model.named_parameters() if w.grad is not None}
-
-
-def examples_of(batch: Batch) -> Examples:
-    """Return a batch for the model by hand."""
-    parts = batch.ids, batch.segments, batch.attend, batch.slots, batch.targets, batch.pair_labels
-    return Examples(*(None if part is None else part.numpy() for part in parts))  # pyright: ignore[reportArgumentType]
 
 
 def their_twin(model: BertForPretraining) -> transformers.BertForPreTraining:
@@ -109,9 +104,7 @@ def test_the_loss_and_every_gradient_are_those_of_torch_and_of_transformers(
     expected.backward()
     assert losses.sum() == pytest.approx(loss.item(), rel=1e-9)
     assert losses.sum() == pytest.approx(expected.item(), rel=1e-9)
-    theirs_by_our_names = {
-        name: slope for name, slope in from_hugging_face(dict(theirs_gradients(theirs))).items()
-    }
+    theirs_by_our_names = from_hugging_face(dict(theirs_gradients(theirs)))
     assert set(by_hand) == set(gradients(model)) == set(theirs_by_our_names)
     for twin in (gradients(model), {name: slope.numpy() for name, slope in theirs_by_our_names.items()}):
         errors = relative_errors(by_hand, twin)

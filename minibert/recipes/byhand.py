@@ -94,8 +94,8 @@ class _GivenGradients(torch.autograd.Function):
 class AdamWByHand(Optimizer):
     """`minibert.byhand.optimizer.adamw`, its state under the names of torch.optim.AdamW."""
 
-    def __init__(self, groups: Iterable, lr: float, betas: tuple[float, float] = (0.9, 0.98)) -> None:
-        super().__init__(groups, dict(lr=lr, betas=betas, eps=1e-8, weight_decay=0.01))
+    def __init__(self, groups: Iterable[dict], lr: float) -> None:
+        super().__init__(groups, dict(lr=lr))
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -106,21 +106,16 @@ class AdamWByHand(Optimizer):
                 state["exp_avg"] = torch.zeros_like(parameter)
                 state["exp_avg_sq"] = torch.zeros_like(parameter)
             state["step"] += 1
-            memory = parameter.numpy(), state["exp_avg"].numpy(), state["exp_avg_sq"].numpy()
-            w, m, v = memory
-            after = adamw(
-                w, gradient, m, v, int(state["step"]), group["lr"], group["betas"], group["eps"],
-                group["weight_decay"],
-            )  # fmt: skip
-            for kept, new in zip(memory, after, strict=True):
-                kept[...] = new
+            w, m, v = (tensor.numpy() for tensor in (parameter, state["exp_avg"], state["exp_avg_sq"]))
+            step, decay = int(state["step"]), group["weight_decay"]
+            w[...], m[...], v[...] = adamw(w, gradient, m, v, step, group["lr"], decay=decay)
 
 
 class MuonByHand(Optimizer):
     """`minibert.byhand.optimizer.muon`, its state under the name that `minibert.train.optimizer.Muon` has."""
 
     def __init__(self, matrices: Iterable[Tensor], lr: float) -> None:
-        super().__init__(matrices, dict(lr=lr, momentum=0.95, weight_decay=0.0))
+        super().__init__(matrices, dict(lr=lr))
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -128,12 +123,8 @@ class MuonByHand(Optimizer):
         for group, parameter, gradient, state in with_gradients(self):
             if not state:
                 state["momentum_buffer"] = torch.zeros_like(parameter)
-            memory = parameter.numpy(), state["momentum_buffer"].numpy()
-            after = muon(
-                *memory[:1], gradient, memory[1], group["lr"], group["momentum"], group["weight_decay"]
-            )
-            for kept, new in zip(memory, after, strict=True):
-                kept[...] = new
+            w, m = parameter.numpy(), state["momentum_buffer"].numpy()
+            w[...], m[...] = muon(w, gradient, m, group["lr"])
 
 
 def with_gradients(optimizer: Optimizer):
