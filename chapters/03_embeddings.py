@@ -39,7 +39,6 @@
 # %%
 import math
 import textwrap
-from importlib import import_module
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -49,10 +48,7 @@ from minibert.byhand.embedding import embedding_backward, embedding_forward, loo
 from minibert.byhand.gradcheck import GradientError, gradcheck
 from minibert.byhand.position import rotary_backward, rotary_forward, rotate, sinusoids, turns
 from minibert.config import BertConfig, PretrainConfig
-from minibert.learn.mutate import mutants
-from minibert.learn.notebook import show
-from minibert.learn.proof import checks_of
-from minibert.learn.sizes import Sizes
+from minibert.learn.notebook import break_on_purpose, show
 from minibert.model.bert import SINUSOID_SCALE
 from minibert.prove import prove
 
@@ -638,18 +634,8 @@ prove("embedding", "position")
 # mistake, the first check that sees it speaks.
 
 # %%
-chosen = ["assigned, not added", "first sequence alone", "sines stand in the first", "padding on the left"]
-ours = [mutant for mutant in mutants() if mutant.stem in ("embedding", "position")]
-for mutant in [mutant for mutant in ours if any(words in mutant.name for words in chosen)]:
-    with mutant.made():
-        try:
-            for check in checks_of(import_module(f"minibert.learn.checks.{mutant.stem}")):
-                if not check.needs_torch:
-                    check.run(Sizes(), 0)
-        except AssertionError as seen:
-            print(f"{mutant.name}\n{textwrap.indent(textwrap.fill(str(seen).splitlines()[0], 96), '    ')}\n")
-        else:
-            raise AssertionError(f"not seen: {mutant.name}")
+break_on_purpose("embedding", "assigned, not added", "first sequence alone")
+break_on_purpose("position", "sines stand in the first", "padding on the left")
 
 # %% [markdown]
 # ## What the paper does differently

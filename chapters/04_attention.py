@@ -40,7 +40,6 @@
 
 # %%
 import math
-import textwrap
 import time
 import tracemalloc
 
@@ -64,11 +63,7 @@ from minibert.byhand.gradcheck import central_differences, gradcheck
 from minibert.byhand.linear import linear_backward, linear_forward
 from minibert.byhand.loss import IGNORE, cross_entropy_backward, cross_entropy_forward
 from minibert.config import PRESETS
-from minibert.learn.checks import attention as attention_checks
-from minibert.learn.mutate import mutants
-from minibert.learn.notebook import show
-from minibert.learn.proof import checks_of
-from minibert.learn.sizes import Sizes
+from minibert.learn.notebook import break_on_purpose, show
 from minibert.model.attention import attention, scaled_dot_product
 from minibert.prove import prove
 
@@ -1283,22 +1278,19 @@ for name in ("upside down", "shifted by one"):
 
 # %%
 assert round(math.log(33), 1) == 3.5
-chosen = ["upside down", "shifted by one: each sees", "softmax is taken over the queries", "the root of D"]
-chosen += ["the score 0 before", "zero after the softmax", "attends to everything", "sum is forgotten"]
-chosen += ["dvalue with the weights not", "sum of the weights does not shrink"]
-ours = [mutant for mutant in mutants() if mutant.function.startswith("minibert.byhand.attention:")]
-chosen = [mutant for mutant in ours if any(words in mutant.name for words in chosen)]
-assert len(chosen) == 10
-for mutant in chosen:
-    with mutant.made(), np.errstate(all="ignore"):
-        try:
-            for check in checks_of(attention_checks):
-                if not check.needs_torch:
-                    check.run(Sizes(), 0)
-        except AssertionError as seen:
-            print(f"{mutant.name}\n{textwrap.indent(textwrap.fill(str(seen).splitlines()[0], 96), '    ')}\n")
-        else:
-            raise AssertionError(f"not seen: {mutant.name}")
+break_on_purpose(
+    "attention",
+    "upside down",
+    "shifted by one: each sees",
+    "softmax is taken over the queries",
+    "the root of D",
+    "the score 0 before",
+    "zero after the softmax",
+    "attends to everything",
+    "sum is forgotten",
+    "dvalue with the weights not",
+    "sum of the weights does not shrink",
+)
 
 # %% [markdown]
 # ## What the paper does differently

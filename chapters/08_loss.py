@@ -36,7 +36,6 @@
 
 # %%
 import math
-import textwrap
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -53,11 +52,7 @@ from minibert.byhand.loss import (
     mean_squared_error_forward,
 )
 from minibert.config import BertConfig, PretrainConfig
-from minibert.learn.checks import loss as loss_checks
-from minibert.learn.mutate import mutants
-from minibert.learn.notebook import show
-from minibert.learn.proof import checks_of
-from minibert.learn.sizes import Sizes
+from minibert.learn.notebook import break_on_purpose, show
 from minibert.model.bert import BertForPretraining
 from minibert.prove import prove
 from minibert.train.loss import cross_entropy, linear_cross_entropy
@@ -652,18 +647,9 @@ plt.show()
 # above, a second one $\log 3$ (three equal logits), and a third is ignored.
 
 # %%
-chosen = ["softmax is taken twice", "also the ignored ones", "class 0 is ignored", "logit is not taken off"]
-ours = [mutant for mutant in mutants() if mutant.stem == "loss"]
-for mutant in [mutant for mutant in ours if any(words in mutant.name for words in chosen)]:
-    with mutant.made(), np.errstate(all="ignore"):
-        try:
-            for check in checks_of(loss_checks):
-                if not check.needs_torch:
-                    check.run(Sizes(), 0)
-        except AssertionError as seen:
-            print(f"{mutant.name}\n{textwrap.indent(textwrap.fill(str(seen).splitlines()[0], 96), '    ')}\n")
-        else:
-            raise AssertionError(f"not seen: {mutant.name}")
+break_on_purpose(
+    "loss", "softmax is taken twice", "also the ignored ones", "class 0 is ignored", "logit is not taken off"
+)
 
 # %% [markdown]
 # "Class 0 is ignored" is from a well-known BERT (issues 32 and 49 of codertimo/BERT-pytorch). Its loss

@@ -40,7 +40,6 @@
 
 # %%
 import math
-import textwrap
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -65,11 +64,8 @@ from minibert.byhand.optimizer import (
     sgd,
 )
 from minibert.byhand.parameters import join, part
-from minibert.learn.checks import optimizer as optimizer_checks
 from minibert.learn.mutate import mutants
-from minibert.learn.notebook import show
-from minibert.learn.proof import checks_of
-from minibert.learn.sizes import Sizes
+from minibert.learn.notebook import break_on_purpose, show
 from minibert.prove import prove
 from minibert.train.optimizer import decay_groups
 
@@ -1184,7 +1180,8 @@ for step in range(1, 11):
 # checks of this project say to each. (All of them are in `minibert/learn/mutants/optimizer.toml`.)
 
 # %%
-chosen = [
+break_on_purpose(
+    "optimizer",
     "no bias correction",
     "the squares are not corrected",
     "(L2)",
@@ -1195,19 +1192,7 @@ chosen = [
     "clipped by its own norm",
     "small gradients are made large",
     "warmup starts at zero",
-]
-ours = [mutant for mutant in mutants() if mutant.stem == "optimizer"]
-for mutant in [mutant for mutant in ours if any(words in mutant.name for words in chosen)]:
-    with mutant.made(), np.errstate(all="ignore"):
-        try:
-            for check in checks_of(optimizer_checks):
-                if not check.needs_torch:
-                    check.run(Sizes(), 0)
-        except AssertionError as seen:
-            name = f"{mutant.function.split(':')[1]}: {mutant.name}"
-            print(f"{name}\n{textwrap.indent(textwrap.fill(str(seen).splitlines()[0], 96), '    ')}\n")
-        else:
-            raise AssertionError(f"not seen: {mutant.name}")
+)
 
 # %% [markdown]
 # One mistake is not in the list, because it is made where the schedule is *called*. If a batch is taken in
