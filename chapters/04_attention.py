@@ -538,18 +538,18 @@ assert error < 1e-9
 # One thing in the code is in none of the equations: the dropout. In training BERT leaves out a tenth of the
 # weights, other ones each time, so that no word comes to rely on one other word alone. Chapter 06 is about
 # the method; here is what it does to attention. Let the rate be $p$. Each weight is multiplied by a number
-# $m_{ts}$ of its own, which is 0 with probability $p$, and otherwise $1 / (1 - p)$. The output becomes
-# $o_{ti} = \sum_s m_{ts}\, a_{ts}\, v_{si}$.
+# $r_{ts}$ of its own, which is 0 with probability $p$, and otherwise $1 / (1 - p)$. The output becomes
+# $o_{ti} = \sum_s r_{ts}\, a_{ts}\, v_{si}$.
 #
 # With the pencil, at $p = \frac12$: *Anna* has the weights $\frac14, \frac12, \frac14$. If the first is left
 # out, the others are doubled: $0, 1, \frac12$. Her output is now
 # $1 \cdot (0, 12) + \frac12 (12, 12) = (6, 18)$ in place of $(6, 9)$. So in a single draw the weights need
-# not sum to one. But over many draws each $m_{ts}$ is 1 in the mean, and so the mean of the outputs is what
+# not sum to one. But over many draws each $r_{ts}$ is 1 in the mean, and so the mean of the outputs is what
 # it was. After training nothing is left out.
 #
-# On the way back $m_{ts}$ is a factor like any other, and known, because the cache has kept it. In (4.6)
-# stands $m_{ts} a_{ts}$ in place of $a_{ts}$, for that is what the values were multiplied with. What (4.7)
-# gives is the gradient of the product $m_{ts} a_{ts}$; times $m_{ts}$ it is that of $a_{ts}$, and goes into
+# On the way back $r_{ts}$ is a factor like any other, and known, because the cache has kept it. In (4.6)
+# stands $r_{ts} a_{ts}$ in place of $a_{ts}$, for that is what the values were multiplied with. What (4.7)
+# gives is the gradient of the product $r_{ts} a_{ts}$; times $r_{ts}$ it is that of $a_{ts}$, and goes into
 # (4.5). There the weights are those that the softmax made, *before* any was left out. Hence two names in the
 # code: `soft` for these, `kept` for the others.
 
@@ -649,7 +649,7 @@ assert not dkey4[..., 2:, :].any() and not dvalue4[..., 2:, :].any()
 #
 # Look at the last picture again. A writing model works on sentences of different lengths, padded on the
 # left so that they end together. The first `[PAD]` may not look at what comes later, nor at padding: its row
-# is empty. So is that of the second, which has only the first and itself before it, and both are padding.
+# is empty. So is that of the second, which could only look at the first and itself: both are padding.
 # All scores of such a row are $-\infty$, and its softmax is $0/0$: **not a number** (NaN). That would be no
 # matter, since nobody reads the output of a `[PAD]`. But $0 \cdot \mathrm{NaN}$ is NaN too. On the way back
 # the NaN of one row is added to the gradient of *every* key and value, and soon every weight of the network
@@ -758,11 +758,11 @@ plt.show()
 
 # %% [markdown]
 # The suspicion is confirmed, and we see more than it said. With the root all three curves soon are flat:
-# **the width of the head no longer matters.** Without it the variance is $K$. In the middle, one of eight
-# keys takes nearly everything. On the right, the gradient is at first even larger, since the products are not
-# divided; at $K = 64$ the two are about equal; and from there it falls off a cliff. At $K = 1024$ the typical
-# query gets less than a five-thousandth of what it gets with the root. (Vaswani et al. say in the same
-# section that for small $d_k$ one does well enough without it. That fits.)
+# **the width of the head no longer matters.** Without it the variance is $K$, and in the middle picture one
+# of eight keys takes nearly everything. On the right, the gradient is at first even larger, since the
+# products are not divided; at $K = 64$ the two are about equal; and from there it falls off a cliff. At
+# $K = 1024$ the typical query gets less than a five-thousandth of what it gets with the root. (Vaswani et al.
+# say in the same section that for small $d_k$ one does well enough without it. That fits.)
 #
 # Two remarks, to be fair. The median hides that a few queries, which by luck are torn between two keys, still
 # get large gradients. And BERT's weights start smaller than we assumed: with a deviation of 0.02 and
@@ -1214,7 +1214,7 @@ runs = {name: learn(draw_next, lambda ids, m=m: not_padding(ids) & m) for name, 
 # %% [markdown]
 # How good can a model be? We made the language, so we know. The least average loss for a draw whose odds are
 # known is called its **entropy** (熵): it is the loss of a model that gives each outcome just the share that
-# it has, $-\sum_v p_v \ln p_v$. For $n$ equal chances that is $\ln n$. (With the natural logarithm the unit
+# it has, $-\sum_j p_j \ln p_j$. For $n$ equal chances that is $\ln n$. (With the natural logarithm the unit
 # is called a **nat**.)
 #
 # Entropies of one draw after another add up. After *the* comes an adjective or not ($\ln 2$), if so one of

@@ -93,10 +93,10 @@ for sentence, answers in [("dog bites man", [1, 0, 0, 1]), ("man bites dog", [0,
 # Would other weights than half and half help? With 3/4 and 1/4 the two sentences do differ: $(3/4, 1/4)$
 # and $(1/4, 3/4)$. So let us be exact about how much one mean can tell. Let $p$ be a number from the word
 # before, and $f$ the same number from the word that follows. Let them be independent, with mean 0 and
-# variance 1. The head gives $z = a p + b f$, and we guess $p$ as $c z$, with the best $c$ there is. The
+# variance 1. The head gives $g = a p + b f$, and we guess $p$ as $c g$, with the best $c$ there is. The
 # squared error, in the mean over many draws ($\mathbb{E}$, as in chapter 04), is
 #
-# $$\mathbb{E}\big[(p - c z)^2\big] = \mathbb{E}\big[\big((1 - ca)\, p - cb\, f\big)^2\big]
+# $$\mathbb{E}\big[(p - c g)^2\big] = \mathbb{E}\big[\big((1 - ca)\, p - cb\, f\big)^2\big]
 # = (1 - ca)^2 + (cb)^2$$
 #
 # For the last step multiply the square out. $\mathbb{E}[p^2]$ and $\mathbb{E}[f^2]$ are 1, because the mean
@@ -116,10 +116,10 @@ of_before, of_after = b**2 / (a**2 + b**2), a**2 / (a**2 + b**2)
 assert np.allclose(of_before + of_after, 1)
 
 p, f = np.random.default_rng(0).normal(size=(2, 100_000))
-z = 0.75 * p + 0.25 * f
+g = 0.75 * p + 0.25 * f
 for wanted, error in [(p, 0.1), (f, 0.9)]:  # by the formula: (1/16) / (10/16) and (9/16) / (10/16)
-    c = (wanted @ z) / (z @ z)
-    assert abs(((wanted - c * z) ** 2).mean() - error) < 0.01
+    c = (wanted @ g) / (g @ g)
+    assert abs(((wanted - c * g) ** 2).mean() - error) < 0.01
 
 # %%
 fig, ax = plt.subplots(figsize=(6.5, 3.4), dpi=100)
@@ -301,9 +301,10 @@ assert np.allclose(out, [[[3, 1, 2, 13], [1, 3, -2, 11]]])
 #
 # So each head *adds* something to the output, through its own small matrix, in a direction of its own.
 # Three things follow, and the first two make good tests. The order of the heads does not matter, as long as
-# all four matrices are reordered alike. A head whose part of $W_o$ is zero changes nothing, and learns
-# nothing. And one can take heads away from a trained model and see what is lost. Michel et al. 2019 did so.
-# Many heads could go once the training was over, and some layers got by with a single one.
+# all four matrices, and the biases of the first three, are reordered alike. A head whose part of $W_o$ is
+# zero changes nothing, and its queries, keys and values get no gradient. And one can take heads away from a
+# trained model and see what is lost. Michel et al. 2019 did so. Many heads could go once the training was
+# over, and some layers got by with a single one.
 
 # %%
 rng = np.random.default_rng(0)
@@ -611,7 +612,7 @@ def learn(heads, steps=1000, rate=0.2, hide=False):
         error = out[:, 1:-1] - wanted
         losses.append(float((error**2).mean()))
         dout = np.zeros_like(out)
-        dout[:, 1:-1] = error / (32 * (T - 2))
+        dout[:, 1:-1] = error / (32 * (T - 2))  # of half the squared error of a place, in the mean
         _, dparams = self_attention_backward(dout, cache)
         params = {name: value - rate * dparams[name] for name, value in params.items()}
     return params, np.array(losses)
@@ -813,7 +814,8 @@ assert all(seen[1] for name, (_, seen) in table.items() if name != "right")
 losses = [loss for loss, _ in table.values()]
 assert losses[0] < 0.003 and 0.15 < losses[1] < 0.2 and max(losses[2:]) < 0.015
 by_differences = [name for name, (_, seen) in table.items() if seen[0]]
-assert len(by_differences) == 4 and not any(name.startswith("reshape") for name in by_differences)
+assert by_differences == others[:4]  # not the reshape, the mask and the dropout
+assert [name for name, (_, seen) in table.items() if not seen[2]] == ["right", others[-1]]  # the dropout
 
 # %% [markdown]
 # Look at the column of the losses first. With `reshape` it comes down from about 1 to 0.17 and stays there:
@@ -922,8 +924,8 @@ assert sizes["bert-base"] == (768, 12) and 768 // 12 == 512 // 8 == 1024 // 16 =
 #
 # <details><summary>Hint</summary>
 #
-# Give `attention_forward` keys of shape (B, 1, S, K), broadcast to $H$ heads. On the way back, a number
-# that all heads use gets the sum over the heads (2.2).
+# Keys of shape (B, 1, S, K) become (B, H, S, K) with `np.broadcast_to`, before `attention_forward`. On the
+# way back, a number that all heads use gets the sum over the heads (2.2).
 #
 # </details>
 #
