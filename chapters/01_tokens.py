@@ -44,10 +44,10 @@
 #
 # A word on how to read these chapters. Between the paragraphs stand cells of Python. Run them one after the
 # other, or only read them; what they print is below them. A line that begins with `assert` checks a claim of
-# the text: if it were false, the cell would stop there. And `show` prints the library's own code, the very
-# lines that run in training. The cells that draw pictures you may skip. Change things, and see what breaks.
-# And if you are in a hurry: read down to *How many pieces?*, then *WordPiece* as far as its vocabulary, and
-# *The row that BERT reads*. The rest can wait.
+# the text: if it were false, the cell would stop there. And `show` prints the library's own code, as it
+# stands in its files. The cells that draw pictures you may skip. Change things, and see what breaks. And if
+# you are in a hurry: read down to *How many pieces?*, then *WordPiece* as far as its vocabulary, and *The row
+# that BERT reads*. The rest can wait.
 
 # %%
 import math
@@ -231,6 +231,7 @@ for _, counts, cuts in steps:
 # %%
 expected = [("in", 20), ("ing", 12), ("sing", 8), ("er", 5), ("ring", 4), ("singer", 3)]
 assert [("".join(pair), counts[pair]) for pair, counts, _ in steps] == expected
+assert sorted(steps[0][1].values(), reverse=True) == [20, 12, 8, 5, 4, 3, 2, 2, 2] and sum(toy.values()) == 20
 
 fig, ax = plt.subplots(figsize=(8.5, 3.3), dpi=100)
 rows = [("letters", list(toy)), *(("".join(pair), list(cuts)) for pair, _, cuts in steps)]
@@ -409,6 +410,7 @@ half = int(np.searchsorted(often_word.cumsum(), often_word.sum() / 2)) + 1
 print(f"{once:.0%} of the words come once, {rare:.0%} fewer than ten times")
 print(f"{rare_pieces:.0%} of the pieces come fewer than ten times")
 print(f"the {half} commonest words make up half of the text")
+assert (often_piece == 1).mean() < once / 5
 assert 0.30 < once < 0.33 and 0.78 < rare < 0.81 and 0.12 < rare_pieces < 0.15 and half < 100
 assert 6 < often_word[9] / often_word[99] < 14 and 6 < often_word[99] / often_word[999] < 14
 
@@ -482,12 +484,11 @@ plt.show()
 # vocabulary, and it is full before the first merge. Leave some out, and a text that has one of them cannot be
 # written.
 #
-# GPT therefore starts one level deeper, from **bytes** (字节), the numbers from 0 to 255, each made of
-# eight bits, of which every file consists. Unicode gives each character a number, its **code point**
-# (码点), written as U+ and a hexadecimal number (十六进制): `w` is U+0077, `é` is U+00E9, 语 (yǔ,
-# *language*) is U+8BED. The encoding UTF-8 says how to write this number in bytes. A small number
-# takes one byte, a larger one up to four, and the first bits of a byte tell which it is. (x is a bit
-# of the number.)
+# GPT, from GPT-2 on, therefore starts one level deeper, from **bytes** (字节), the numbers from 0 to 255,
+# each made of eight bits, of which every file consists. Unicode gives each character a number, its **code
+# point** (码点), written as U+ and a hexadecimal number (十六进制): `w` is U+0077, `é` is U+00E9, 语 (yǔ,
+# *language*) is U+8BED. The encoding UTF-8 says how to write this number in bytes. A small number takes one
+# byte, a larger one up to four, and the first bits of a byte tell which it is. (x is a bit of the number.)
 #
 # | code points | bits |
 # |---|---|
@@ -527,7 +528,7 @@ plt.show()
 # %% [markdown]
 # So `w` has one byte, 语 three, and 😀 four. The 256 bytes are an alphabet in which *every* text can be
 # written, in any script, today's emoji and tomorrow's. Around it there are three details (Radford et al.
-# 2019).
+# 2019, and their code).
 #
 # **Nothing is unknown.** The 256 bytes are in the vocabulary before the first merge, and there they stay.
 #
@@ -661,6 +662,10 @@ assert list(vocab)[-7:] == ["##in", "##ing", "sing", "in", "##er", "ring", "sing
 assert wordpiece.wordpiece("ringer", vocab) == ["ring", "##er"]
 assert wordpiece.wordpiece("stinger", vocab) == ["s", "##t", "##ing", "##er"]
 
+marked = {(word[0], *("##" + letter for letter in word[1:])): often for word, often in toy.items()}
+times = dict(merges(marked, lambda left, right: left + right.removeprefix("##")))
+assert times["##i", "##n"] == 14 and times["i", "##n"] == 6
+
 # %% [markdown]
 # ### The pair that makes the text likeliest (to be skipped at a first reading)
 #
@@ -724,14 +729,17 @@ for pair, n in pairs.most_common():
 
 assert sorted(pairs, key=gain, reverse=True)[:4] == [("i", "n"), ("n", "g"), ("e", "r"), ("s", "i")]
 assert max(score, key=score.get) == ("t", "e") and pairs["t", "e"] == 2
+assert counts["e"] == pairs["e", "r"] == 5 and counts["s"] == pairs["s", "i"] == 8
+assert counts["r"] == 9 and counts["i"] == 20
 assert gain(("r", "i")) < 0 and round(counts["r"] * counts["i"] / counts.total(), 1) == 2.3
 
 # %% [markdown]
-# Count and likelihood agree on i-n and n-g. Then the likelihood prefers e-r to s-i, though it is rarer,
-# because e and r are seldom seen without each other. For r-i the likelihood would even fall: four times is
-# not much more than the 2.3 times that chance would bring r and i together. The score (1.7) puts t-e first,
-# which stands there twice. Which rule made BERT's vocabulary? Google never published the program. The library
-# `tokenizers` takes the most frequent pair, and so do we.
+# Count and likelihood agree on i-n and n-g. Then the likelihood prefers e-r to s-i, though it is rarer. Each
+# e has an r after it, and each s an i; but of the 9 r more than half follow an e, and of the 20 i only 8 an
+# s. For r-i the likelihood would even fall: four times is not much more than the 2.3 times that chance would
+# bring r and i together. The score (1.7) puts t-e first, which stands there twice. Which rule made BERT's
+# vocabulary? Google never published the program. The library `tokenizers` takes the most frequent pair, and
+# so do we.
 
 # %% [markdown]
 # ## Before the cutting: BERT tidies up
@@ -931,7 +939,7 @@ witnesses = {  # name: (ours, theirs)
 # %%
 from importlib.util import find_spec
 
-if find_spec("transformers"):  # without it, there are three witnesses fewer
+if find_spec("transformers"):  # without it, there are two witnesses fewer
     from transformers import BertTokenizer
     from transformers.models.bert.tokenization_bert_legacy import BasicTokenizer, WordpieceTokenizer
 
@@ -977,7 +985,8 @@ print(f"{len(byte_tokenizer.merges):,} merges, all the same")
 
 # %% [markdown]
 # Now break it on purpose. Each of these is something that people do write. `made()` puts the mistake into the
-# library's function for a moment. Which witness objects first, and to which strings? The shortest is shown.
+# library's function for a moment. Which witness objects first, and to how many strings? The plainest of them
+# is shown, of plain letters if there is such a one, and short.
 
 # %%
 from minibert.learn.mutate import Mutant
@@ -1025,8 +1034,8 @@ for mistake in mistakes:
 # ## What the papers do differently
 #
 # - **Sennrich et al.** start from characters, not bytes, and mark the *end* of a word with a sign of its
-#   own, so that `er` at the end and `er` inside are two pieces. They learn one list of merges from both
-#   languages of a translation, so that names are cut alike in both.
+#   own, so that `er` at the end and `er` inside are two pieces. In one of their two ways, joint BPE, they
+#   learn one list of merges from both languages of a translation, so that names are cut alike in both.
 # - **Schuster and Nakajima 2012** merge what makes the text likeliest, see (1.5), for the search by voice
 #   in Japanese and Korean. **Wu et al. 2016** brought it to translation; they mark the *beginning* of a
 #   word.
@@ -1037,7 +1046,7 @@ for mistake in mistakes:
 #   `'t` but not `'S`, and it divides numbers as the commonest digits have it: 1990 may be one token and
 #   1991 two.
 # - **Letters first.** Our WordPiece takes a rare letter into the vocabulary rather than a pair that is up
-#   to a hundred times as frequent. `tokenizers` takes all letters.
+#   to a hundred times as frequent. `tokenizers` takes all letters, unless it is given a limit.
 # - **ς.** At the end of a word a Greek capital Σ becomes ς in the older code, as Greeks write it, and σ in
 #   both libraries and here, where each letter folds for itself.
 #
