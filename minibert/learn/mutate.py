@@ -7,10 +7,12 @@ import importlib
 import inspect
 import textwrap
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FunctionType
+from typing import Any
 
 FOLDER = Path(__file__).parent / "mutants"
 
@@ -30,13 +32,12 @@ class Mutant:
 
     @property
     def stem(self) -> str:
-        """The stem whose checks must catch it."""
-        return self.function.partition(":")[0].rpartition(".")[2]
+        """The module of `minibert.learn.checks` that must catch it."""
+        return checks_stem(self.function)
 
-    def find(self) -> Callable[..., object]:
-        """Return the function as it is imported."""
-        module, _, name = self.function.partition(":")
-        return getattr(importlib.import_module(module), name)
+    def find(self) -> FunctionType:
+        """Return the function as it is defined, without its decorators."""
+        return find_function(self.function)
 
     @contextmanager
     def made(self) -> Iterator[None]:
@@ -51,9 +52,7 @@ class Mutant:
             raise ValueError(
                 f"{self.function}: {self.old!r} must stand in it exactly once, stands {times} times"
             )
-        namespace = dict(function.__globals__)
-        exec(compile(source.replace(self.old, self.new), f"<{self.name}>", "exec"), namespace)
-        wrong = namespace[function.__name__]
+        wrong = define(source.replace(self.old, self.new), self.function, function.__globals__)
         kept = function.__code__, function.__defaults__, function.__kwdefaults__
         function.__code__, function.__defaults__, function.__kwdefaults__ = (
             wrong.__code__,
@@ -64,6 +63,42 @@ class Mutant:
             yield
         finally:
             function.__code__, function.__defaults__, function.__kwdefaults__ = kept
+
+
+def checks_stem(function: str) -> str:
+    """Return the stem of the checks of a function: "minibert.model.block:Block.forward" -> "model_block"."""
+    package, stem = function.partition(":")[0].split(".")[-2:]
+    return f"{package}_{stem}" if package in ("model", "train") else stem
+
+
+def find_function(function: str) -> FunctionType:
+    """Return a function or a method by its name, "minibert.model.block:Block.forward", without decorators."""
+    module, _, names = function.partition(":")
+    found: Any = importlib.import_module(module)
+    for name in names.split("."):
+        found = vars(found)[name]
+    return plain(found)
+
+
+def define(source: str, function: str, namespace: Mapping[str, object]) -> FunctionType:
+    """Return what the source of a function or a method defines, without its decorators.
+
+    A method is defined inside a class of its own name, so that its `super()` finds a class to begin with.
+    """
+    found: dict[str, Any] = dict(namespace)
+    *classes, name = function.partition(":")[2].split(".")
+    for around in reversed(classes):
+        source = f"class {around}:\n" + textwrap.indent(source, "    ")
+    exec(compile(source, f"<{name}>", "exec"), found)
+    for around in classes:
+        found = vars(found[around])
+    return plain(found[name])
+
+
+def plain(function: Any) -> FunctionType:
+    """Return the function under its decorators."""
+    function = function.fget if isinstance(function, property) else function
+    return inspect.unwrap(getattr(function, "__func__", function))
 
 
 def mutants() -> list[Mutant]:

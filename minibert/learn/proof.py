@@ -1,8 +1,9 @@
 """What it takes to prove a block: cases to run it on, and the oracles to hold it against.
 
-A module of `minibert.learn.checks` has a list CASES, and functions `check_…` for the cases worked by hand and
-for what must always hold. `checks_of` gives all that a module promises: those functions, and for every case
-shapes and types, finite differences and the twin. The tests run them; the exercises will run the same ones.
+A module of `minibert.learn.checks` has functions `check_…` for the cases worked by hand and for what must
+always hold and, where there is a backward pass or a twin, a list CASES. `checks_of` gives all that it
+promises: those functions, and for every case shapes and types, finite differences and the twin. The tests run
+them, and the exercises run the same ones.
 """
 
 import inspect
@@ -124,7 +125,7 @@ class Check:
 
 def checks_of(module: ModuleType) -> list[Check]:
     """Return all checks of a module of `minibert.learn.checks`, the plainest first."""
-    cases: list[Case] = module.CASES
+    cases: list[Case] = getattr(module, "CASES", [])
     checks = [
         Check(f"{case.name}: shapes and types", lambda n, s, c=case: check_types(c, n, s)) for case in cases
     ]
