@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -39,20 +40,24 @@ class Mutant:
         """Return the function as it is defined, without its decorators."""
         return find_function(self.function)
 
-    @contextmanager
-    def made(self) -> Iterator[None]:
-        """Put the mistake into the function, for everyone who has imported it, and take it out again.
+    def written(self, function: FunctionType) -> str:
+        """Return the source of the function with the mistake in it.
 
-        Raises ValueError when `old` does not stand exactly once in the function.
+        Raises ValueError when `old` does not stand exactly once in it.
         """
-        function = self.find()
         source = textwrap.dedent(inspect.getsource(function))
         times = source.count(self.old)
         if times != 1:
             raise ValueError(
                 f"{self.function}: {self.old!r} must stand in it exactly once, stands {times} times"
             )
-        wrong = define(source.replace(self.old, self.new), self.function, function.__globals__)
+        return source.replace(self.old, self.new)
+
+    @contextmanager
+    def made(self) -> Iterator[None]:
+        """Put the mistake into the function, for everyone who has imported it, and take it out again."""
+        function = self.find()
+        wrong = define(self.written(function), self.function, function.__globals__)
         kept = function.__code__, function.__defaults__, function.__kwdefaults__
         function.__code__, function.__defaults__, function.__kwdefaults__ = (
             wrong.__code__,
@@ -101,10 +106,11 @@ def plain(function: Any) -> FunctionType:
     return inspect.unwrap(getattr(function, "__func__", function))
 
 
-def mutants() -> list[Mutant]:
+@cache
+def mutants() -> tuple[Mutant, ...]:
     """Return the mutants of all stems."""
     found = []
     for path in sorted(FOLDER.glob("*.toml")):
         for entry in tomllib.loads(path.read_text(encoding="utf-8"))["mutant"]:
             found.append(Mutant(**entry))
-    return found
+    return tuple(found)

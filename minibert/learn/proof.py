@@ -19,6 +19,9 @@ from minibert.byhand.gradcheck import gradcheck, relative_errors
 from minibert.learn.compare import CheckError, expect, expect_close
 from minibert.learn.sizes import Sizes
 
+TWIN = 1e-11
+"""The largest distance from PyTorch in float64 that is rounding."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -48,34 +51,61 @@ def finite_differences(case: Case, size: Sizes, seed: int, tolerance: float = 1e
     return gradcheck(case.forward, case.backward, *case.arguments(size, seed), tolerance=tolerance, seed=seed)
 
 
+@dataclass(frozen=True)
+class Numbers:
+    """What a twin makes of a case."""
+
+    outputs: tuple[Any, ...]
+    gradients: tuple[Any, ...] = ()
+    """Under a random upstream gradient, in the order of the arguments; none where there is no backward."""
+
+
+def twin_numbers(case: Case, twin: Callable[..., Any], size: Sizes, seed: int) -> Numbers:
+    """Return the outputs of a twin and, where the case has a backward pass, all gradients by autograd."""
+    arguments = case.arguments(size, seed)
+    tensors = tuple(to_torch(argument) for argument in arguments)
+    theirs = twin(*tensors)
+    if case.backward is None:
+        return Numbers(tuple(map(to_numpy, as_tuple(theirs))))
+
+    import torch
+
+    dout = upstream(np.shape(to_numpy(theirs)), seed)
+    slopes = torch.autograd.grad(
+        theirs, list(leaves(tensors)), to_torch(dout).detach(), materialize_grads=True
+    )
+    return Numbers((to_numpy(theirs),), tuple(map(to_numpy, slopes)))
+
+
 def distance(case: Case, twin: Callable[..., Any], size: Sizes, seed: int) -> float:
     """Return how far a case is from a twin: max |ours - theirs| / max |theirs| of the worst array.
 
     Outputs and, where there is a backward pass, all gradients under a random upstream gradient. Gradients
     that are zero on paper are measured as `relative_errors` says.
     """
+    return distance_from(case, twin_numbers(case, twin, size, seed), size, seed)
+
+
+def distance_from(case: Case, theirs: Numbers, size: Sizes, seed: int) -> float:
+    """Return how far a case is from the numbers of a twin, for the same sizes and seed."""
     arguments = case.arguments(size, seed)
-    tensors = tuple(to_torch(argument) for argument in arguments)
-    theirs = twin(*tensors)
     if case.backward is None:
-        ours = case.forward(*arguments)
-        pairs = zip(as_tuple(ours), as_tuple(theirs), strict=True)
-        return max(far(our, to_numpy(their)) for our, their in pairs)
-
-    import torch
-
+        pairs = zip(as_tuple(case.forward(*arguments)), theirs.outputs, strict=True)
+        return max(far(our, their) for our, their in pairs)
     out, cache = case.forward(*arguments)
-    error = far(out, to_numpy(theirs))
-    dout = np.random.default_rng(seed).normal(size=np.shape(out))
+    error = far(out, theirs.outputs[0])
     named = by_name(case.forward, arguments)
-    gradients = {name: gradient for name, _, gradient in pair_up(named, case.backward(dout, cache))}
-    slopes = torch.autograd.grad(
-        theirs, list(leaves(tensors)), to_torch(dout).detach(), materialize_grads=True
-    )
-    expected = dict(zip(gradients, map(to_numpy, slopes), strict=True))
+    pairs = pair_up(named, case.backward(upstream(np.shape(out), seed), cache))
+    gradients = {name: gradient for name, _, gradient in pairs}
+    expected = dict(zip(gradients, theirs.gradients, strict=True))
     for name, slope in expected.items():
         expect(gradients[name].shape == slope.shape, f"the twin's gradient of {name} has shape {slope.shape}")
     return max(error, *relative_errors(gradients, expected).values())
+
+
+def upstream(shape: tuple[int, ...], seed: int) -> Any:
+    """Return the gradient of the loss by the output of a case."""
+    return np.random.default_rng(seed).normal(size=shape)
 
 
 def far(ours: Any, theirs: Any) -> float:
@@ -120,28 +150,56 @@ class Check:
 
     name: str
     run: Callable[[Sizes, int], object]
+    promise: str = ""
+    """What holds when it passes, in a line."""
     needs_torch: bool = False
 
 
 def checks_of(module: ModuleType) -> list[Check]:
     """Return all checks of a module of `minibert.learn.checks`, the plainest first."""
+    return [*plain_checks(module), *twin_checks(module)]
+
+
+def plain_checks(module: ModuleType) -> list[Check]:
+    """Return the checks that need no twin: shapes and types, cases by hand, and finite differences."""
     cases: list[Case] = getattr(module, "CASES", [])
     checks = [
-        Check(f"{case.name}: shapes and types", lambda n, s, c=case: check_types(c, n, s)) for case in cases
+        Check(
+            f"{case.name}: shapes and types",
+            lambda n, s, c=case: check_types(c, n, s),
+            "In float32 the shapes stay, and the numbers nearly; no argument is changed.",
+        )
+        for case in cases
     ]
     for name, function in vars(module).items():
         if name.startswith("check_") and function.__module__ == module.__name__:
-            checks.append(Check(name.removeprefix("check_").replace("_", " "), with_sizes(function)))
+            title = name.removeprefix("check_").replace("_", " ")
+            promise = (inspect.getdoc(function) or "").partition("\n\n")[0].replace("\n", " ")
+            checks.append(Check(title, with_sizes(function), promise))
     for case in cases:
         if case.backward is not None:
-            run = lambda n, s, c=case: finite_differences(c, n, s)  # noqa: E731
-            checks.append(Check(f"{case.name}: finite differences", run))
-    for case in cases:
-        if case.torch is not None:
             checks.append(
-                Check(f"{case.name}: twin", lambda n, s, c=case: check_twin(c, n, s), needs_torch=True)
+                Check(
+                    f"{case.name}: finite differences",
+                    lambda n, s, c=case: finite_differences(c, n, s),
+                    "The gradients are the slopes of the forward pass, measured.",
+                )
             )
     return checks
+
+
+def twin_checks(module: ModuleType) -> list[Check]:
+    """Return the checks that hold each case against PyTorch."""
+    return [
+        Check(
+            f"{case.name}: twin",
+            lambda n, s, c=case: check_twin(c, n, s),
+            "PyTorch gives the same outputs and the same gradients.",
+            needs_torch=True,
+        )
+        for case in getattr(module, "CASES", [])
+        if case.torch is not None
+    ]
 
 
 def with_sizes(function: Callable[..., object]) -> Callable[[Sizes, int], object]:
@@ -150,13 +208,12 @@ def with_sizes(function: Callable[..., object]) -> Callable[[Sizes, int], object
     return lambda size, seed: function(**{name: {"size": size, "seed": seed}[name] for name in wanted})
 
 
-def check_twin(case: Case, size: Sizes, seed: int, tolerance: float = 1e-11) -> None:
-    """Hold a case against its twin in PyTorch."""
+def check_twin(case: Case, size: Sizes, seed: int, numbers: Numbers | None = None) -> None:
+    """Hold a case against its twin in PyTorch, or against numbers that the twin has given before."""
     assert case.torch is not None
-    error = distance(case, case.torch, size, seed)
-    expect(
-        error <= tolerance, f"{case.name}: off by {error:.2g} from PyTorch, expected at most {tolerance:.2g}"
-    )
+    theirs = twin_numbers(case, case.torch, size, seed) if numbers is None else numbers
+    error = distance_from(case, theirs, size, seed)
+    expect(error <= TWIN, f"{case.name}: off by {error:.2g} from PyTorch, expected at most {TWIN:.2g}")
 
 
 def check_types(case: Case, size: Sizes, seed: int) -> None:

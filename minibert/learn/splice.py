@@ -1,0 +1,435 @@
+"""Put the learner's functions into the library, in the place of its own.
+
+Whoever imports the library sees them: an import hook follows every definition that is to be replaced with a
+line that hands it to a `Slot`, and the slot passes each call on to the version that it is to use now. So
+imports by name, methods, properties and `super()` all meet the learner's function, and everything around it
+stays the library's.
+
+The learner's file runs as a file of its own, with its own imports, constants and helpers; tracebacks point
+into it. Only what it imports from the very module that is being loaded has to wait until that is whole.
+"""
+
+import ast
+import functools
+import importlib.abc
+import importlib.machinery
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import CellType, ModuleType
+from typing import Any
+
+from minibert.learn.exercises import Exercise
+from minibert.learn.mutate import plain
+
+HANDLE = "__slot__"
+"""What the line after a replaced definition calls."""
+
+
+class LearnerError(Exception):
+    """Something in the learner's file that no check is needed to see; with the line, where there is one."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+class Slot:
+    """The place of one function in the library, and the version of it that is called there."""
+
+    def __init__(self, function: str, text: str | None, path: Path) -> None:
+        self.function = function
+        self.text = text
+        """The learner's file; None leaves the place to the library's own."""
+        self.path = path
+        self.learner: Learner | None = None
+        self.module: ModuleType | None = None
+        self.reference: Callable[..., Any] = missing
+        self.written: Callable[..., Any] = missing
+        self.current: Callable[..., Any] = missing
+
+    def take(self, reference: Any, namespace: dict[str, Any]) -> Any:
+        """Take the library's definition and the module's names so far; return what stands there instead."""
+        self.reference = self.current = bare(reference)
+        if self.text is not None:
+            self.learner = Learner(self.function, self.text, self.path, namespace)
+            written = self.learner.find()
+            expect_same_kind(written, reference, self.function)
+            self.written = bare(written)
+            expect_same_arguments(self.written, self.reference, self.function)
+
+        @functools.wraps(plain(reference))
+        def dispatch(*args: Any, **kwargs: Any) -> Any:
+            return self.current(*args, **kwargs)
+
+        if isinstance(reference, (staticmethod, classmethod, property, functools.cached_property)):
+            return type(reference)(dispatch)
+        return dispatch
+
+    def complete(self, module: ModuleType) -> None:
+        """Give the learner's file what it had to wait for, once the library's module is whole."""
+        self.module = module
+        if self.learner is not None:
+            self.learner.complete(module)
+
+    @property
+    def owner(self) -> type | None:
+        """The library's class that the function is a method of."""
+        *classes, _ = self.function.partition(":")[2].split(".")
+        found: Any = self.module
+        for name in classes:
+            found = vars(found)[name]
+        return found if classes else None
+
+
+def missing(*args: Any, **kwargs: Any) -> Any:
+    """Stand in a slot whose module is not loaded."""
+    raise RuntimeError("the module of this function has not been imported")
+
+
+def bare(function: Any) -> Callable[..., Any]:
+    """Return what is called in the end, with the learner's decorators but without `property` and its like."""
+    if isinstance(function, property):
+        return function.fget or missing
+    if isinstance(function, functools.cached_property):
+        return function.func
+    return function.__func__ if isinstance(function, (staticmethod, classmethod)) else function
+
+
+class Learner:
+    """A learner's file, run."""
+
+    def __init__(self, function: str, text: str, path: Path, library: Mapping[str, Any]) -> None:
+        self.function = function
+        self.late: list[tuple[str, str, int]] = []
+        self.namespace: dict[str, Any] = {
+            "__name__": function.partition(":")[0],
+            "__file__": str(path),
+            "__builtins__": __builtins__,
+        }
+        tree = ast.parse(text, str(path))
+        tree.body = [self.hold_back(node, library) for node in tree.body]
+        exec(compile(tree, str(path), "exec"), self.namespace)
+
+    def hold_back(self, node: ast.stmt, library: Mapping[str, Any]) -> ast.stmt:
+        """Take a line that imports from the module being loaded: bind what is there, note the rest."""
+        module, _, target = self.function.partition(":")
+        if not isinstance(node, ast.ImportFrom) or node.level or node.module != module:
+            return node
+        for alias in node.names:
+            if alias.name == target.partition(".")[0] and "." not in target:
+                raise LearnerError(
+                    f"{alias.name} is what you are to write here: leave out this import", node.lineno
+                )
+            name = alias.asname or alias.name
+            if alias.name in library:
+                self.namespace[name] = library[alias.name]
+            self.late.append((alias.name, name, node.lineno))
+        return ast.copy_location(ast.Pass(), node)
+
+    def find(self) -> Any:
+        """Return what the file defines under the function's name.
+
+        Raises LearnerError where there is no such thing.
+        """
+        found: Any = self.namespace
+        name = self.function.partition(":")[2]
+        so_far: list[str] = []
+        for part in name.split("."):
+            so_far.append(part)
+            if part not in (found if isinstance(found, dict) else getattr(found, "__dict__", {})):
+                inside = f" in the class {so_far[-2]}" if len(so_far) > 1 else ""
+                raise LearnerError(f"the file has no {part}{inside}: it must keep the name that the stub has")
+            found = found[part] if isinstance(found, dict) else vars(found)[part]
+        if not callable(bare(found)):
+            raise LearnerError(f"{name} must be a function, but it is {type(found).__name__}")
+        return found
+
+    def complete(self, module: ModuleType) -> None:
+        """Bind what was imported from the module itself, and join the learner's class to the library's."""
+        for name, asname, line in self.late:
+            if not hasattr(module, name):
+                raise LearnerError(f"cannot import {name}: {module.__name__} has no such name", line)
+            self.namespace[asname] = getattr(module, name)
+        *classes, method = self.function.partition(":")[2].split(".")
+        if classes:
+            mine, theirs = self.namespace[classes[0]], getattr(module, classes[0])
+            self.join(mine, theirs, method)
+            self.namespace[classes[0]] = theirs
+
+    def join(self, mine: type, theirs: type, method: str) -> None:
+        """Give the library's class the learner's other methods; let their `super()` mean that of the library.
+
+        Raises LearnerError for a method that the library's class has already.
+        """
+        for name, value in vars(mine).items():
+            if name != method and name not in CLASS_FURNITURE:
+                if name in vars(theirs):
+                    raise LearnerError(f"{theirs.__name__}.{name} is the library's: give yours another name")
+                setattr(theirs, name, value)
+            for cell in class_cells(value):
+                cell.cell_contents = theirs
+
+
+CLASS_FURNITURE = {
+    *("__module__", "__doc__", "__dict__", "__weakref__", "__qualname__", "__annotations__", "__classcell__"),
+    *("__firstlineno__", "__static_attributes__", "__parameters__", "__orig_bases__", "__abstractmethods__"),
+    "_abc_impl",
+}
+"""What every class has, or what Python writes into it."""
+
+
+def class_cells(value: Any) -> Iterable[CellType]:
+    """Return the cell in which `super()` of a method finds its class, if it has one."""
+    function = inspect.unwrap(bare(value)) if callable(bare(value)) else None
+    if not inspect.isfunction(function):
+        return []
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+    return [cells["__class__"]] if "__class__" in cells else []
+
+
+def join_class(function: Callable[..., Any], theirs: type) -> None:
+    """Let `super()` in a function mean that of a class."""
+    for cell in class_cells(function):
+        cell.cell_contents = theirs
+
+
+def expect_same_kind(written: Any, reference: Any, function: str) -> None:
+    """Raise LearnerError where a property, a static or a class method was one and is none now, or reverse."""
+    kinds = (property, staticmethod, classmethod, functools.cached_property)
+    wanted = next((kind for kind in kinds if isinstance(reference, kind)), None)
+    if next((kind for kind in kinds if isinstance(written, kind)), None) is not wanted:
+        what = f"a {wanted.__name__}" if wanted else "neither a property nor a static or class method"
+        raise LearnerError(f"{function.partition(':')[2]} must be {what}, as in the stub")
+
+
+def expect_same_arguments(written: Callable[..., Any], reference: Callable[..., Any], function: str) -> None:
+    """Raise LearnerError where the arguments have other names, or another order, than those of the stub."""
+    try:
+        mine = list(inspect.signature(written).parameters.values())
+    except (TypeError, ValueError):
+        return
+    theirs = list(inspect.signature(reference).parameters.values())
+    if any(argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD) for argument in mine):
+        return
+    extra = mine[len(theirs) :]
+    if [argument.name for argument in mine[: len(theirs)]] != [argument.name for argument in theirs] or any(
+        argument.default is argument.empty for argument in extra
+    ):
+        name = function.partition(":")[2]
+        wanted, got = (", ".join(argument.name for argument in some) for some in (theirs, mine))
+        raise LearnerError(f"{name} must take the arguments ({wanted}), as in the stub; it takes ({got})")
+
+
+class Finder(importlib.abc.MetaPathFinder):
+    """Find the modules that have a slot, and load them with it."""
+
+    def __init__(self, slots: Mapping[str, Slot]) -> None:
+        self.slots = slots
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
+        mine = [slot for slot in self.slots.values() if slot.function.partition(":")[0] == fullname]
+        if not mine:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path)
+        assert spec is not None and spec.origin is not None
+        spec.loader = Loader(fullname, spec.origin, mine)
+        return spec
+
+
+class Loader(importlib.machinery.SourceFileLoader):
+    """Load a module of the library with a slot behind each definition that has one."""
+
+    def __init__(self, fullname: str, path: str, slots: list[Slot]) -> None:
+        super().__init__(fullname, path)
+        self.slots = {slot.function.partition(":")[2]: slot for slot in slots}
+
+    def exec_module(self, module: ModuleType) -> None:
+        tree = ast.parse(Path(self.path).read_text(encoding="utf-8"), self.path)
+        for name in self.slots:
+            add_handle(tree, name)
+        namespace = vars(module)
+        namespace[HANDLE] = lambda name, reference: self.slots[name].take(reference, namespace)
+        exec(compile(ast.fix_missing_locations(tree), self.path, "exec"), namespace)
+        for slot in self.slots.values():
+            slot.complete(module)
+
+
+def add_handle(tree: ast.Module, name: str) -> None:
+    """Write `f = __slot__("f", f)` behind the definition of f, in the syntax tree of its module.
+
+    Raises LookupError where there is no such definition.
+    """
+    around, node = find_definition(tree, name)
+    short = name.rpartition(".")[2]
+    (line,) = ast.parse(f"{short} = {HANDLE}({name!r}, {short})").body
+    for part in ast.walk(line):
+        if isinstance(part, (ast.expr, ast.stmt)):
+            ast.copy_location(part, node)
+    around.insert(around.index(node) + 1, line)
+
+
+def find_definition(tree: ast.Module, name: str) -> tuple[list[ast.stmt], ast.FunctionDef]:
+    """Return the definition of a function or a method, and the lines among which it stands."""
+    around, node = tree.body, None
+    for part in name.split("."):
+        around = around if node is None else node.body
+        kinds = (ast.FunctionDef, ast.ClassDef)
+        node = next((item for item in around if isinstance(item, kinds) and item.name == part), None)
+        if node is None:
+            raise LookupError(f"{name} is not defined")
+    assert isinstance(node, ast.FunctionDef)
+    return around, node
+
+
+def splice(texts: Mapping[str, tuple[str | None, Path]]) -> dict[str, Slot]:
+    """Let learners' files stand in the library, for all that is imported from now on.
+
+    Args:
+        texts: for each function, the text of the learner's file (None: the library's own) and its path.
+
+    Returns:
+        for each function its slot. Until `current` is set, the library's own version is called.
+
+    Raises:
+        RuntimeError: a module that is to be changed has been imported already.
+    """
+    slots = {function: Slot(function, text, path) for function, (text, path) in texts.items()}
+    for function in slots:
+        module = function.partition(":")[0]
+        if module in sys.modules:
+            raise RuntimeError(f"{module} has been imported before its functions could be replaced")
+    sys.meta_path.insert(0, Finder(slots))
+    return slots
+
+
+def stub(exercise: Exercise) -> str:
+    """Return the file that the learner gets: what to write, the imports, the signature, the docstring."""
+    return compose(exercise, body_of(exercise, keep=False), with_head=True)
+
+
+def solution(exercise: Exercise) -> str:
+    """Return the same file with the library's own version."""
+    return compose(exercise, body_of(exercise, keep=True), with_head=True)
+
+
+def source_of_module(exercise: Exercise) -> str:
+    """Return the source of the function's module, which is not imported."""
+    spec = importlib.machinery.PathFinder.find_spec(
+        exercise.module, [str(Path(__file__).parent.parent.joinpath(*exercise.module.split(".")[1:-1]))]
+    )
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin).read_text(encoding="utf-8")
+
+
+def body_of(exercise: Exercise, keep: bool) -> str:
+    """Return the source of the function, indented as it stands, with its body or with a line that raises."""
+    source = source_of_module(exercise)
+    _, node = find_definition(ast.parse(source), exercise.name)
+    lines = source.splitlines()
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]) - 1
+    assert node.end_lineno is not None
+    if keep:
+        return "\n".join(lines[first : node.end_lineno])
+    top = node.body[0]
+    documented = isinstance(top, ast.Expr) and isinstance(top.value, ast.Constant)
+    last = top.end_lineno if documented else top.lineno - 1
+    return "\n".join([*lines[first:last], " " * top.col_offset + "raise NotImplementedError"])
+
+
+def compose(exercise: Exercise, body: str, with_head: bool = False) -> str:
+    """Return a whole file for a version of the function: the imports that it uses, its class, itself.
+
+    Args:
+        body: the version's source, indented as it stands in the library.
+        with_head: begin with what is to be done, as comments.
+    """
+    tree = ast.parse(source_of_module(exercise))
+    *classes, _ = exercise.name.split(".")
+    skeleton = []
+    around = tree.body
+    for depth, name in enumerate(classes):
+        node = next(item for item in around if isinstance(item, ast.ClassDef) and item.name == name)
+        bases = f"({', '.join(map(ast.unparse, node.bases))})" if node.bases else ""
+        skeleton.append("    " * depth + f"class {name}{bases}:")
+        around = node.body
+    definition = "\n".join([*skeleton, body])
+    used = names_in(definition) | names_in(textwrap.dedent(body_of(exercise, keep=True)))
+    imports = imports_of(tree, used - {exercise.name, *classes}, exercise.module)
+    top = [head(exercise)] if with_head else []
+    top += [imports] if imports else []
+    return "\n\n\n".join(["\n\n".join(top), definition] if top else [definition]) + "\n"
+
+
+def names_in(source: str) -> set[str]:
+    """Return all names that a piece of source uses."""
+    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+
+
+def imports_of(tree: ast.Module, used: set[str], module: str) -> str:
+    """Return import lines for those of the names that a module imports or defines."""
+    lines, own = [], []
+    for node in tree.body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [alias for alias in node.names if (alias.asname or alias.name.partition(".")[0]) in used]
+            if names:
+                kept = (
+                    ast.Import(names)
+                    if isinstance(node, ast.Import)
+                    else ast.ImportFrom(node.module, names, node.level)
+                )
+                lines.append(ast.unparse(kept))
+        else:
+            own += [name for name in defined_by(node) if name in used]
+    groups = [
+        [line for line in lines if not is_third_party(line) and "minibert" not in line],
+        [line for line in lines if is_third_party(line)],
+        [line for line in lines if "minibert" in line] + ([import_line(module, own)] if own else []),
+    ]
+    return "\n\n".join("\n".join(group) for group in groups if group)
+
+
+def import_line(module: str, names: list[str]) -> str:
+    """Return a line that imports names, wrapped where it is long."""
+    line = f"from {module} import {', '.join(sorted(names))}"
+    if len(line) <= 80:
+        return line
+    return f"from {module} import (\n" + "".join(f"    {name},\n" for name in sorted(names)) + ")"
+
+
+def is_third_party(line: str) -> bool:
+    """Return whether a line imports something that is neither ours nor of Python itself."""
+    name = line.split()[1].partition(".")[0]
+    return name != "minibert" and name not in sys.stdlib_module_names
+
+
+def defined_by(node: ast.stmt) -> list[str]:
+    """Return the names that a statement of a module defines."""
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return [node.name]
+    if isinstance(node, ast.AnnAssign):
+        return [node.target.id] if isinstance(node.target, ast.Name) else []
+    if isinstance(node, ast.Assign):
+        return [name.id for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+    return []
+
+
+def head(exercise: Exercise) -> str:
+    """Return what is to be done, as comments."""
+    stars = "●" * exercise.difficulty + "○" * (5 - exercise.difficulty)
+    where = f' · read "{exercise.section}" in chapter {exercise.chapter}' if exercise.section else ""
+    paragraphs = [
+        exercise.title,
+        f"{stars} · about {exercise.minutes} minutes{where}",
+        *exercise.task.strip().split("\n\n"),
+    ]
+    lines = []
+    for text in paragraphs:
+        lines += [*textwrap.wrap(text, 77, break_long_words=False, break_on_hyphens=False), ""]
+    lines += [
+        f"Check it:  minibert learn check {exercise.id}",
+        f"A hint:    minibert learn hint {exercise.id}",
+    ]
+    return "\n".join(f"# {line}".rstrip() for line in lines)

@@ -1,0 +1,328 @@
+"""What a function was asked and what it answered: how two versions of it are told apart.
+
+A tape holds the calls that the checks make of the library's own version. Played on another version it gives
+outcomes: results, arguments that were changed, exceptions. Two versions with the same outcomes make the same
+mistake, however differently they are written.
+"""
+
+import contextlib
+import copy
+import inspect
+import itertools
+import random
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from minibert.learn.limits import TooSlow, time_limit
+
+CALLS = 6
+"""So many calls of each check are kept."""
+
+LONGEST = 1.0
+"""A call that takes more seconds than this counts as one that does not end."""
+
+TOLERANCE = {8: 1e-9, 4: 1e-4, 2: 2e-2}
+"""By the bytes of a number: the largest relative difference between two ways to write the same."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a check asked."""
+
+    check: str
+    arguments: tuple[Any, ...]
+    keywords: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a call."""
+
+    result: Any = None
+    after: Any = None
+    """The arguments after it, and their gradients."""
+    error: str = ""
+    """The name of the exception that it raised; what else is known of it is its message."""
+    message: str = ""
+
+
+@dataclass
+class Tape:
+    """The calls that checks make of a function."""
+
+    calls: list[Call] = field(default_factory=list)
+    callers: list[str] = field(default_factory=list)
+    """The checks that call the function at all, in order."""
+
+    def record(self, check: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function, to be run in a check: its first calls go onto the tape."""
+        left = itertools.count()
+        inside = False
+
+        def recorded(*arguments: Any, **keywords: Any) -> Any:
+            nonlocal inside
+            if check not in self.callers:
+                self.callers.append(check)
+            if not inside and next(left) < CALLS:
+                with contextlib.suppress(TypeError, RuntimeError):  # what cannot be copied: an open file
+                    self.calls.append(Call(check, *duplicate((arguments, keywords))))
+            inside, before = True, inside
+            try:
+                return function(*arguments, **keywords)
+            finally:
+                inside = before
+
+        return recorded
+
+    def play(self, function: Callable[..., Any]) -> list[Outcome]:
+        """Return the outcomes of all calls; after one that does not end, no other is tried."""
+        outcomes = []
+        for call in self.calls:
+            if outcomes and outcomes[-1].error == TooSlow.__name__:
+                outcomes.append(outcomes[-1])
+            else:
+                outcomes.append(play(function, call))
+        return outcomes
+
+
+def play(function: Callable[..., Any], call: Call) -> Outcome:
+    """Return the outcome of one call, made on a copy of its arguments."""
+    arguments, keywords = duplicate((call.arguments, call.keywords))
+    seed_all()
+    try:
+        with quiet(), time_limit(LONGEST):
+            result = function(*arguments, **keywords)
+            if inspect.isgenerator(result) or isinstance(result, Iterator):
+                result = list(itertools.islice(result, 10_000))
+            slopes = gradients(result, (arguments, keywords))
+    except TooSlow:
+        return Outcome(error=TooSlow.__name__)
+    except Exception as error:
+        return Outcome(None, freeze((arguments, keywords)), type(error).__name__, str(error))
+    return Outcome(freeze(result), (freeze((arguments, keywords)), slopes))
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let no warning of NumPy or of anything else be seen."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def seed_all() -> None:
+    """Set the random numbers of all libraries that are loaded, so that two plays draw the same."""
+    random.seed(0)
+    np.random.seed(0)
+    if torch := loaded_torch():
+        torch.manual_seed(0)
+
+
+def loaded_torch() -> Any:
+    """Return torch where something has imported it, None otherwise."""
+    return sys.modules.get("torch")
+
+
+def duplicate(value: Any) -> Any:
+    """Return a copy that shares nothing; a tensor in the middle of a graph becomes a leaf."""
+    memo: dict[int, Any] = {}
+    if torch := loaded_torch():
+        for item in inside(value):
+            if isinstance(item, torch.Tensor) and not item.is_leaf:
+                memo[id(item)] = item.detach().clone().requires_grad_()
+            elif isinstance(item, torch.Generator):
+                memo[id(item)] = item.clone_state()
+    return copy.deepcopy(value, memo)
+
+
+def inside(value: Any) -> Iterator[Any]:
+    """Yield everything that stands in tuples, lists and dictionaries, and what is none of them itself."""
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from inside(item)
+    elif isinstance(value, dict):
+        yield from inside(list(value.values()))
+    else:
+        yield value
+
+
+def gradients(result: Any, arguments: Any) -> list[Any]:
+    """Return the gradients of the tensors among the arguments, under an upstream gradient made of cosines."""
+    torch = loaded_torch()
+    if not torch:
+        return []
+    out = [item for item in inside(result) if isinstance(item, torch.Tensor) and item.requires_grad]
+    leaves = []
+    for item in inside(arguments):
+        if isinstance(item, torch.nn.Module):
+            leaves += [parameter for parameter in item.parameters() if parameter.requires_grad]
+        elif isinstance(item, torch.Tensor) and item.requires_grad and item.is_leaf:
+            leaves.append(item)
+    if not out or not leaves:
+        return []
+    upstream = [
+        torch.cos(torch.arange(item.numel(), dtype=torch.float64)).to(item.dtype).view(item.shape)
+        for item in out
+    ]
+    return [
+        None if slope is None else freeze(slope)
+        for slope in torch.autograd.grad(out, leaves, upstream, allow_unused=True)
+    ]
+
+
+def freeze(value: Any, seen: frozenset[int] = frozenset()) -> Any:
+    """Return what can be compared of a value: arrays, numbers, text, and what objects are made of."""
+    if value is None or isinstance(value, (str, bytes, bool, int, float, complex, np.generic)):
+        return value
+    if id(value) in seen:
+        return "itself"
+    seen = seen | {id(value)}
+    torch = loaded_torch()
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if torch and isinstance(value, torch.Tensor):
+        array = value.detach()
+        narrow = array.dtype in (torch.bfloat16, torch.float16)
+        return Narrow(array.float().numpy().copy()) if narrow else array.cpu().numpy().copy()
+    if torch and isinstance(value, torch.nn.Module):
+        return type(value).__name__, value.training, freeze(dict(value.state_dict()), seen)
+    if isinstance(value, Mapping):
+        return {key: freeze(item, seen) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [freeze(item, seen) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(repr, value))
+    if inspect.isroutine(value) or isinstance(value, (type, np.random.Generator)):
+        return type(value).__name__
+    if hasattr(value, "__dict__"):
+        return type(value).__name__, freeze(vars(value), seen)
+    return type(value).__name__
+
+
+@dataclass(frozen=True)
+class Narrow:
+    """Numbers that came in 16 bits."""
+
+    array: np.ndarray
+
+
+def same(one: Outcome, other: Outcome, reference: Outcome) -> bool:
+    """Return whether two outcomes are of the same version, as far as this call can tell.
+
+    Where the library itself raises, everyone has words of his own: there only the type is compared.
+    """
+    if one.error or other.error:
+        alike = one.error == other.error
+        return alike and bool(reference.error or one.message == other.message)
+    pair = (one.result, one.after), (other.result, other.after)
+    return same_value(*pair, least=1e-4 * max(map(largest, pair)))
+
+
+def same_value(one: Any, other: Any, least: float = 0.0) -> bool:
+    """Return whether two frozen values are equal but for rounding; `least` is the size of what matters."""
+    if isinstance(one, Narrow) or isinstance(other, Narrow):
+        both = isinstance(one, Narrow) and isinstance(other, Narrow)
+        return both and close(one.array, other.array, TOLERANCE[2], least)
+    if isinstance(one, (np.ndarray, np.generic)) or isinstance(other, (np.ndarray, np.generic)):
+        if isinstance(one, str) or isinstance(other, str) or one is None or other is None:
+            return False
+        a, b = np.asarray(one), np.asarray(other)
+        if a.shape != b.shape or a.dtype != b.dtype:
+            return False
+        return close(a, b, TOLERANCE.get(a.dtype.itemsize, 1e-9), least)
+    if isinstance(one, float) and isinstance(other, float):
+        return close(np.asarray(one), np.asarray(other), TOLERANCE[8], least)
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same_value(one[key], other[key], least) for key in one)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(
+            same_value(a, b, least) for a, b in zip(one, other, strict=True)
+        )
+    return one == other
+
+
+def close(a: np.ndarray, b: np.ndarray, tolerance: float, least: float) -> bool:
+    """Return whether two arrays of one shape and type hold the same numbers, but for rounding."""
+    if a.dtype.kind not in "fc":
+        return np.array_equal(a, b)
+    finite = np.isfinite(a)
+    if not np.array_equal(finite, np.isfinite(b)) or not np.array_equal(a[~finite], b[~finite], True):
+        return False
+    scale = max(float(np.abs(a[finite]).max(initial=0)), least)
+    return bool((np.abs(a[finite] - b[finite]) <= tolerance * scale).all())
+
+
+def largest(value: Any) -> float:
+    """Return the largest finite number inside a frozen value."""
+    if isinstance(value, Narrow):
+        value = value.array
+    if isinstance(value, (bool, str, bytes)) or value is None:
+        return 0.0
+    if isinstance(value, (float, np.ndarray, np.generic)):
+        array = np.asarray(value)
+        if array.dtype.kind != "f":
+            return 0.0
+        return float(np.abs(array[np.isfinite(array)]).max(initial=0))
+    if isinstance(value, dict):
+        value = list(value.values())
+    return max(map(largest, value), default=0.0) if isinstance(value, (list, tuple)) else 0.0
+
+
+def visible(outcome: Outcome) -> Outcome:
+    """Return an outcome without the cache of a forward pass, which may hold what it likes."""
+    result = outcome.result
+    if isinstance(result, list) and len(result) == 2:
+        return Outcome(result[0], None, outcome.error, outcome.message)
+    return outcome
+
+
+def matches(
+    learner: Sequence[Outcome], known: Mapping[str, Sequence[Outcome]], reference: Sequence[Outcome]
+) -> list[str]:
+    """Return the names of the known mistakes that have the learner's outcomes.
+
+    What decides are the calls that the library answers; those that it refuses decide only about a mistake
+    that shows nowhere else.
+    """
+    answered = [index for index, outcome in enumerate(reference) if not outcome.error]
+    everything = range(len(reference))
+
+    def alike(one: Sequence[Outcome], other: Sequence[Outcome], at: Sequence[int] | range) -> bool:
+        return all(same(one[index], other[index], reference[index]) for index in at)
+
+    found = []
+    for name, outcomes in known.items():
+        shows = not alike(outcomes, reference, answered)
+        if alike(learner, outcomes, answered if shows else everything):
+            found.append(name)
+    return found
+
+
+def names(
+    learner: Sequence[Outcome],
+    known: Mapping[str, Sequence[Outcome]],
+    reference: Sequence[Outcome],
+    has_cache: bool,
+) -> list[str]:
+    """Return the names of the known mistakes that the learner's outcomes fit.
+
+    Args:
+        learner, reference: the outcomes of the learner's version and of the library's.
+        known: for each mistake, its outcomes.
+        has_cache: the function returns (out, cache): where no mistake fits whole, out alone may tell.
+    """
+    found = matches(learner, known, reference)
+    if found or not has_cache:
+        return found
+    outs = {name: [visible(outcome) for outcome in outcomes] for name, outcomes in known.items()}
+    plain = [visible(outcome) for outcome in reference]
+    shown = {name: some for name, some in outs.items() if not all(map(same, some, plain, plain))}
+    return matches([visible(outcome) for outcome in learner], shown, plain)
