@@ -7,7 +7,7 @@ from typing import Any
 
 from minibert.learn.exercises import Exercise
 from minibert.learn.limits import TooSlow, time_limit
-from minibert.learn.mutate import Mutant, define, plain
+from minibert.learn.mutate import Mutant, define, plain, source_of
 from minibert.learn.proof import Check
 from minibert.learn.side_by_side import tell_call
 from minibert.learn.sizes import Sizes
@@ -23,7 +23,7 @@ class Diagnosis:
     """What is known of a wrong function."""
 
     mistake: str
-    """The one known mistake that it is, or ""."""
+    """The known mistakes that it cannot be told from: one, or "" for none."""
     call: str
     """A call that it answers wrongly."""
     passed: int
@@ -44,7 +44,7 @@ def diagnose(exercise: Exercise, slot: Slot, checks: Sequence[Check], failed: in
     found = find_names(exercise, slot, checks, tape)
     call = "" if exercise.random else wrong_call(exercise, slot, tape, checks[failed].name)
     slot.current = slot.written
-    return Diagnosis(found[0] if len(found) == 1 else "", call, before, len(tape.callers))
+    return Diagnosis(", or: ".join(found), call, before, len(tape.callers))
 
 
 def record(slot: Slot, checks: Sequence[Check]) -> Tape:
@@ -78,7 +78,7 @@ def play(slot: Slot, tape: Tape, function: Callable[..., Any]) -> list[Any]:
 
 def make(mutant: Mutant, slot: Slot) -> FunctionType:
     """Return the library's function with a mistake in it."""
-    function = define(mutant.written(plain(slot.reference)), mutant.function, vars(slot.module))
+    function = define(mutant.written(source_of(plain(slot.reference))), mutant.function, vars(slot.module))
     if slot.owner is not None:
         join_class(function, slot.owner)
     return function

@@ -40,12 +40,11 @@ class Mutant:
         """Return the function as it is defined, without its decorators."""
         return find_function(self.function)
 
-    def written(self, function: FunctionType) -> str:
+    def written(self, source: str) -> str:
         """Return the source of the function with the mistake in it.
 
         Raises ValueError when `old` does not stand exactly once in it.
         """
-        source = textwrap.dedent(inspect.getsource(function))
         times = source.count(self.old)
         if times != 1:
             raise ValueError(
@@ -57,7 +56,7 @@ class Mutant:
     def made(self) -> Iterator[None]:
         """Put the mistake into the function, for everyone who has imported it, and take it out again."""
         function = self.find()
-        wrong = define(self.written(function), self.function, function.__globals__)
+        wrong = define(self.written(source_of(function)), self.function, function.__globals__)
         kept = function.__code__, function.__defaults__, function.__kwdefaults__
         function.__code__, function.__defaults__, function.__kwdefaults__ = (
             wrong.__code__,
@@ -83,6 +82,11 @@ def find_function(function: str) -> FunctionType:
     for name in names.split("."):
         found = vars(found)[name]
     return plain(found)
+
+
+def source_of(function: FunctionType) -> str:
+    """Return the source of a function, as if it stood alone."""
+    return textwrap.dedent(inspect.getsource(function))
 
 
 def define(source: str, function: str, namespace: Mapping[str, object]) -> FunctionType:

@@ -17,7 +17,7 @@ from typing import Any
 
 from minibert.learn.exercises import Exercise
 from minibert.learn.limits import TooSlow, time_limit
-from minibert.learn.mutate import Mutant, define, plain
+from minibert.learn.mutate import Mutant, define, plain, source_of
 from minibert.learn.splice import LearnerError, Slot, splice
 
 PRINTED = 2000
@@ -248,7 +248,7 @@ class Graded:
 
     def make(self, mutant: Mutant, namespace: Mapping[str, Any]) -> Any:
         """Return the wrong function."""
-        return define(mutant.written(self.function), mutant.function, namespace)
+        return define(mutant.written(source_of(self.function)), mutant.function, namespace)
 
     def let_pass(self, test: Callable[[Any], object]) -> None:
         """Run the test on all that is right; what it raises goes through."""
@@ -281,15 +281,15 @@ class Graded:
         return True, tuple(self.seen)
 
     def name_of(self, slot: Slot, mistakes: Sequence[Mutant]) -> str:
-        """Return the name of the known bad test that sees exactly as much, if there is just one."""
+        """Return the names of the known bad tests that see exactly as much: one, or "" for none."""
         mine = self.pattern(slot.written)
-        reference = plain(slot.reference)
+        reference = source_of(plain(slot.reference))
         names = [
             mutant.name
             for mutant in mistakes
             if self.pattern(define(mutant.written(reference), mutant.function, vars(slot.module))) == mine
         ]
-        return names[0] if len(names) == 1 else ""
+        return ", or: ".join(names)
 
 
 def refused(objection: Objection) -> Verdict:

@@ -1,0 +1,113 @@
+"""Hold the exercises to what they promise: every stub fails, every solution passes, every mistake is named.
+
+Two mistakes of a function that give the same numbers show here too: then neither has a name of its own.
+"""
+
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from minibert.learn.examine import Request, examine_many
+from minibert.learn.exercises import Exercise, exercises, find_exercise
+from minibert.learn.mutate import Mutant
+from minibert.learn.splice import body_of, compose, solution, stub
+from minibert.learn.trial import Verdict
+
+LIMIT = 10.0
+"""Seconds for the checks of one version."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of an exercise's function, and what must come of it."""
+
+    exercise: Exercise
+    text: str
+    status: str
+    """"unwritten" or "passed"; "" for anything but these two."""
+    mistake: str = ""
+
+    @property
+    def what(self) -> str:
+        """What it is, in words."""
+        return {"unwritten": "the stub", "passed": "the solution"}.get(self.status, self.mistake)
+
+    def complaint(self, verdict: Verdict) -> str:
+        """Return what is wrong with a verdict on it, or ""."""
+        right = (
+            verdict.status not in ("unwritten", "passed")
+            if not self.status
+            else self.status == verdict.status
+        )
+        if not right:
+            wanted = self.status or "caught"
+            return f"{self.what}: expected to be {wanted}, was {verdict.status}: {verdict.message} {verdict.line}"
+        if verdict.mistake != self.mistake:
+            return f"{self.what}: caught, but named {verdict.mistake or 'nothing'}"
+        return ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the audit found about an exercise."""
+
+    exercise: Exercise
+    mistakes: int
+    complaints: tuple[str, ...]
+    seconds: float
+    """Of work, in all its versions."""
+
+
+def versions(exercise: Exercise) -> list[Version]:
+    """Return the stub, the solution, and every mistake."""
+    found = [
+        Version(exercise, stub(exercise), "unwritten"),
+        Version(exercise, solution(exercise), "passed"),
+    ]
+    for mutant in exercise.mistakes():
+        found.append(Version(exercise, with_mistake(exercise, mutant), "", mutant.name))
+    return found
+
+
+def with_mistake(exercise: Exercise, mutant: Mutant) -> str:
+    """Return the learner's file of somebody who makes this mistake."""
+    body = body_of(exercise, keep=True)
+    indent = body[: len(body) - len(body.lstrip())]
+    return compose(exercise, textwrap.indent(mutant.written(textwrap.dedent(body)), indent))
+
+
+def audit(some: Iterable[Exercise], workers: int = 2) -> Iterator[Finding]:
+    """Try all versions of some exercises, so many at once; yield what is found about each, in order."""
+    tried = [versions(exercise) for exercise in some]
+    requests = [
+        Request(version.exercise.id, version.text, f"{version.exercise.id}.py", limit=LIMIT)
+        for group in tried
+        for version in group
+    ]
+    verdicts = examine_many(requests, workers)
+    for group in tried:
+        pairs = [(version, next(verdicts)) for version in group]
+        complaints = [version.complaint(verdict) for version, verdict in pairs]
+        yield Finding(
+            group[0].exercise,
+            len(group) - 2,
+            tuple(filter(None, complaints)),
+            sum(verdict.seconds for _, verdict in pairs),
+        )
+
+
+def main(words: Sequence[str]) -> None:
+    """Audit the exercises that are named, or all; print what is found, and leave with 1 if anything is."""
+    some = [find_exercise(word) for word in words] or exercises()
+    bad = 0
+    for finding in audit(some):
+        print(f"{finding.exercise.id:32} {finding.mistakes:3} mistakes  {finding.seconds:6.1f} s", flush=True)
+        for complaint in finding.complaints:
+            print(f"    {complaint}", flush=True)
+        bad += bool(finding.complaints)
+    raise SystemExit(bool(bad))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
