@@ -35,14 +35,10 @@ class Version:
 
     def complaint(self, verdict: Verdict) -> str:
         """Return what is wrong with a verdict on it, or ""."""
-        right = (
-            verdict.status not in ("unwritten", "passed")
-            if not self.status
-            else self.status == verdict.status
-        )
-        if not right:
-            wanted = self.status or "caught"
-            return f"{self.what}: expected to be {wanted}, was {verdict.status}: {verdict.message} {verdict.line}"
+        got = verdict.status
+        if got != self.status if self.status else got in ("unwritten", "passed"):
+            said = " ".join(filter(None, (verdict.message, verdict.place, verdict.line)))
+            return f"{self.what}: expected to be {self.status or 'caught'}, was {got} {said}"
         if verdict.mistake != self.mistake:
             return f"{self.what}: caught, but named {verdict.mistake or 'nothing'}"
         return ""
