@@ -39,10 +39,13 @@ class LearnerError(Exception):
 class Slot:
     """The place of one function in the library, and the version of it that is called there."""
 
-    def __init__(self, function: str, text: str | None, path: Path) -> None:
+    def __init__(self, function: str, text: str, path: Path, at_once: bool) -> None:
         self.function = function
+        self.at_once = at_once
+        """The learner's version is called from the beginning, not only when it is told to be."""
+        self.calls = 0
         self.text = text
-        """The learner's file; None leaves the place to the library's own."""
+        """The learner's file."""
         self.path = path
         self.learner: Learner | None = None
         self.module: ModuleType | None = None
@@ -52,16 +55,17 @@ class Slot:
 
     def take(self, reference: Any, namespace: dict[str, Any]) -> Any:
         """Take the library's definition and the module's names so far; return what stands there instead."""
-        self.reference = self.current = bare(reference)
-        if self.text is not None:
-            self.learner = Learner(self.function, self.text, self.path, namespace)
-            written = self.learner.find()
-            expect_same_kind(written, reference, self.function)
-            self.written = bare(written)
-            expect_same_arguments(self.written, self.reference, self.function)
+        self.reference = bare(reference)
+        self.learner = Learner(self.function, self.text, self.path, namespace)
+        written = self.learner.find()
+        expect_same_kind(written, reference, self.function)
+        self.written = bare(written)
+        expect_same_arguments(self.written, self.reference, self.function)
+        self.current = self.written if self.at_once else self.reference
 
         @functools.wraps(plain(reference))
         def dispatch(*args: Any, **kwargs: Any) -> Any:
+            self.calls += 1
             return self.current(*args, **kwargs)
 
         if isinstance(reference, (staticmethod, classmethod, property, functools.cached_property)):
@@ -284,19 +288,20 @@ def find_definition(tree: ast.Module, name: str) -> tuple[list[ast.stmt], ast.Fu
     return around, node
 
 
-def splice(texts: Mapping[str, tuple[str | None, Path]]) -> dict[str, Slot]:
+def splice(texts: Mapping[str, tuple[str, Path]], at_once: bool = False) -> dict[str, Slot]:
     """Let learners' files stand in the library, for all that is imported from now on.
 
     Args:
-        texts: for each function, the text of the learner's file (None: the library's own) and its path.
+        texts: for each function, the text of the learner's file and its path.
+        at_once: call the learner's functions from the beginning, also while the library is imported.
 
     Returns:
-        for each function its slot. Until `current` is set, the library's own version is called.
+        for each function its slot. Unless `at_once`, the library's own is called until `current` is set.
 
     Raises:
         RuntimeError: a module that is to be changed has been imported already.
     """
-    slots = {function: Slot(function, text, path) for function, (text, path) in texts.items()}
+    slots = {function: Slot(function, text, path, at_once) for function, (text, path) in texts.items()}
     for function in slots:
         module = function.partition(":")[0]
         if module in sys.modules:

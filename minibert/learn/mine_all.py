@@ -1,0 +1,95 @@
+"""All of a learner's functions in the library at once: their checks, and then BERT pretrained on them.
+
+python -m minibert.learn.mine_all FOLDER ID...
+"""
+
+import ast
+import runpy
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from minibert.learn.exercises import Exercise, find_exercise
+from minibert.learn.splice import Slot, splice
+from minibert.learn.trial import Trial
+
+PACKAGE = Path(__file__).parents[1]
+
+SMALL = "--layers 2 --width 64 --heads 2 --vocab-size 1000 --batch-size 8 --seq-len 48 --device cpu"
+"""A model that learns something in seconds, also by hand."""
+
+RUNS = {"numpy": 20, "torch": 60}
+"""The steps of each run: by hand, and in PyTorch."""
+
+
+def main(folder: str, *words: str) -> None:
+    """Check and pretrain; leave with 1 where a check fails or a run does."""
+    chosen = [exercise for exercise in map(find_exercise, words) if not exercise.judge]
+    texts = {exercise.function: text_of(exercise, Path(folder)) for exercise in chosen}
+    slots = splice(texts, at_once=True)
+    print(f"{len(chosen)} of your functions stand in the library, all at once.", flush=True)
+    if failed := [exercise.id for exercise in chosen if not holds(exercise, texts, slots)]:
+        print(f"Together they do not hold: look at {', '.join(failed)}.")
+        raise SystemExit(1)
+    print("They pass all their checks together, too.\n", flush=True)
+    with tempfile.TemporaryDirectory() as aside:
+        corpus = Path(aside, "docstrings.txt")
+        corpus.write_text("\n\n".join(docstrings()), encoding="utf-8")
+        for backend, steps in RUNS.items():
+            before = {name: slot.calls for name, slot in slots.items()}
+            print(f"BERT is pretrained on the docstrings of this library ({backend}):", flush=True)
+            settings = f"pretrain --backend {backend} --steps {steps} {SMALL}".split()
+            minibert([*settings, "--corpus", str(corpus), "--out", str(Path(aside, backend))])
+            tell_calls({name: slot.calls - before[name] for name, slot in slots.items()})
+
+
+def text_of(exercise: Exercise, folder: Path) -> tuple[str, Path]:
+    """Return the text and the path of the learner's file."""
+    path = folder / exercise.path
+    return path.read_text(encoding="utf-8"), path
+
+
+def holds(exercise: Exercise, texts: Mapping[str, tuple[str, Path]], slots: Mapping[str, Slot]) -> bool:
+    """Run the checks of one function among all the others; print why one fails."""
+    text, path = texts[exercise.function]
+    trial = Trial(exercise, text, path, limit=30.0, slots=slots)
+    failed = trial.first_failing(trial.checks())
+    if failed is None:
+        return True
+    _, objection = failed
+    print(f"{exercise.id}: {objection.message} {objection.place}")
+    return False
+
+
+def docstrings() -> Iterator[str]:
+    """Yield the docstrings of the library, those of each file as one document."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)
+        found = [ast.get_docstring(node) for node in ast.walk(tree) if isinstance(node, kinds)]
+        if any(found):
+            yield "\n".join(" ".join(text.split()) for text in found if text)
+
+
+def minibert(words: Sequence[str]) -> None:
+    """Run a command of ours in this process; SystemExit where it fails."""
+    sys.argv = ["minibert", *words]
+    try:
+        runpy.run_module("minibert", run_name="__main__")
+    except SystemExit as end:
+        if end.code:
+            raise
+
+
+def tell_calls(calls: Mapping[str, int]) -> None:
+    """Print how often each function was called."""
+    used = {name.partition(":")[2]: count for name, count in calls.items() if count}
+    print(f"\nYour code was called {sum(used.values()):,} times, {len(used)} functions of it:")
+    for name, count in sorted(used.items(), key=lambda item: -item[1]):
+        print(f"  {count:9,}  {name}")
+    print(flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
