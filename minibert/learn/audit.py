@@ -5,7 +5,7 @@ Two mistakes of a function that give the same numbers show here too: then neithe
 
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from minibert.learn.examine import Request, examine_many
@@ -56,7 +56,10 @@ class Finding:
 
 
 def versions(exercise: Exercise) -> list[Version]:
-    """Return the stub, the solution, and every mistake."""
+    """Return the stub, the solution, and every mistake.
+
+    Raises ValueError for a mistake that does not fit the function.
+    """
     found = [
         Version(exercise, stub(exercise), "unwritten"),
         Version(exercise, solution(exercise), "passed"),
@@ -73,8 +76,11 @@ def with_mistake(exercise: Exercise, mutant: Mutant) -> str:
     return compose(exercise, textwrap.indent(mutant.written(textwrap.dedent(body)), indent))
 
 
-def audit(some: Iterable[Exercise], workers: int = 2) -> Iterator[Finding]:
-    """Try all versions of some exercises, so many at once; yield what is found about each, in order."""
+def audit(some: Sequence[Exercise], workers: int = 2) -> Iterator[Finding]:
+    """Try all versions of some exercises, so many at once; yield what is found about each, in order.
+
+    Raises ValueError for a mistake that does not fit its function.
+    """
     tried = [versions(exercise) for exercise in some]
     requests = [
         Request(version.exercise.id, version.text, f"{version.exercise.id}.py", limit=LIMIT)
@@ -82,15 +88,11 @@ def audit(some: Iterable[Exercise], workers: int = 2) -> Iterator[Finding]:
         for version in group
     ]
     verdicts = examine_many(requests, workers)
-    for group in tried:
+    for exercise, group in zip(some, tried, strict=True):
         pairs = [(version, next(verdicts)) for version in group]
         complaints = [version.complaint(verdict) for version, verdict in pairs]
-        yield Finding(
-            group[0].exercise,
-            len(group) - 2,
-            tuple(filter(None, complaints)),
-            sum(verdict.seconds for _, verdict in pairs),
-        )
+        seconds = sum(verdict.seconds for _, verdict in pairs)
+        yield Finding(exercise, len(group) - 2, tuple(filter(None, complaints)), seconds)
 
 
 def main(words: Sequence[str]) -> None:

@@ -114,7 +114,7 @@ def show(value: Any) -> str:
     if isinstance(value, tuple):  # an object: its class and its attributes
         return f"a {value[0]}"
     text = f"{value:.6g}" if isinstance(value, float) else repr(value)
-    return text if len(text) <= 200 else f"{text[:190]} … ({len(value)} characters)"
+    return text if len(text) <= 200 else f"{text[:190]} … ({len(text)} characters)"
 
 
 def show_items(pieces: list[str], brackets: str, kind: str) -> str:
