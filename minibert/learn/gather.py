@@ -100,7 +100,7 @@ def home_of(name: str, value: Any, but: str) -> str:
     """Return the module from which a name can be imported: its own or, of an alias, one of ours; or ""."""
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
         return ""
-    ours = [module for module in sys.modules if module.startswith("minibert.")]
+    ours = [module for module in sys.modules if module.partition(".")[0] == "minibert"]
     for module in [value_module(value), *ours, "typing", "collections.abc", "numpy", "torch"]:
         if module != but and is_home(value, module, name):
             return module

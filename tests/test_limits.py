@@ -1,0 +1,38 @@
+"""Code that never ends, ended."""
+
+import signal
+import time
+
+import pytest
+
+from minibert.learn.limits import TooSlow, time_limit
+
+
+def test_what_is_quick_goes_through_and_leaves_nothing_behind() -> None:
+    before = signal.getsignal(signal.SIGALRM)
+    with time_limit(0.05):
+        pass
+    time.sleep(0.1)
+    assert signal.getsignal(signal.SIGALRM) == before
+
+
+def test_a_loop_without_end_is_ended() -> None:
+    begin = time.monotonic()
+    with pytest.raises(TooSlow), time_limit(0.05):
+        while True:
+            pass
+    assert time.monotonic() - begin < 2
+
+
+def test_so_is_one_that_catches_every_exception_now_and_then() -> None:
+    caught = 0
+    with pytest.raises(TooSlow), time_limit(0.05):
+        while caught < 2:
+            try:
+                while True:
+                    pass
+            except BaseException:  # what a bare `except:` does
+                caught += 1
+        while True:
+            pass
+    assert caught == 2
