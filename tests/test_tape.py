@@ -26,6 +26,10 @@ from minibert.learn.tape import (
 )
 
 
+def single(*numbers: float) -> np.ndarray:
+    return np.array(numbers, dtype=np.float32)
+
+
 def taped(function: Callable[..., Any], *calls: tuple[Any, ...]) -> Tape:
     """Return a tape on which a check has called a function."""
     tape = Tape()
@@ -127,8 +131,8 @@ def test_gradients_are_part_of_the_outcome_for_tensors_and_for_the_weights_of_a_
     [
         (np.array([1.0, 2.0]), np.array([1.0, 2.0 + 1e-12]), True),
         (np.array([1.0, 2.0]), np.array([1.0, 2.0 + 1e-6]), False),
-        (np.float32([1.0, 2.0]), np.float32([1.0, 2.00001]), True),
-        (np.float32([1.0, 2.0]), np.array([1.0, 2.0]), False),
+        (single(1.0, 2.0), single(1.0, 2.00001), True),
+        (single(1.0, 2.0), np.array([1.0, 2.0]), False),
         (np.array([np.nan, np.inf]), np.array([np.nan, np.inf]), True),
         (np.array([np.nan, 1.0]), np.array([1.0, np.nan]), False),
         (np.array([np.inf]), np.array([-np.inf]), False),
@@ -142,8 +146,8 @@ def test_gradients_are_part_of_the_outcome_for_tensors_and_for_the_weights_of_a_
         ([1, 2], [1, 2, 3], False),
         (None, np.ones(1), False),
         ("x", np.ones(1), False),
-        (Narrow(np.float32([1.0])), Narrow(np.float32([1.01])), True),
-        (Narrow(np.float32([1.0])), np.float32([1.0]), False),
+        (Narrow(single(1.0)), Narrow(single(1.01)), True),
+        (Narrow(single(1.0)), single(1.0), False),
     ],
 )
 def test_values_are_the_same_but_for_rounding_never_but_for_type_or_shape(

@@ -118,5 +118,6 @@ def literal(name: str, value: Any) -> str:
     except (ValueError, SyntaxError):
         pass
     raise ValueError(
-        f"{name} is a {type(value).__name__} of the notebook's, and cannot be taken along: make it in the function"
+        f"{name} is a {type(value).__name__} of the notebook's and cannot be taken along: "
+        f"make it in the function"
     )
