@@ -1,0 +1,981 @@
+"""Learners' files: known mistakes in other words, mistakes that are on no list, and right ones.
+
+A mistake is named by what it does, not by how it is written. `OTHER_WORDS` makes known mistakes in another
+way, `UNKNOWN` makes mistakes that nobody has listed; `RIGHT` is right and far from the library's way, and
+`ODD` is right and takes of Python what it likes.
+"""
+
+OTHER_WORDS: list[tuple[str, str, str]] = [
+    (
+        "linear_backward",
+        "the bias's gradient is a mean over the positions, not a sum",
+        """
+import numpy as np
+
+
+def linear_backward(dy, cache):
+    x, weight = cache
+    dx = np.einsum("...o,oi->...i", dy, weight)
+    dweight = np.zeros_like(weight)
+    for place in np.ndindex(dy.shape[:-1]):
+        dweight += np.outer(dy[place], x[place])
+    return dx, dweight, np.average(dy.reshape(-1, len(weight)), axis=0)
+""",
+    ),
+    (
+        "lookup_backward",
+        "padding learns like a word",
+        """
+import numpy as np
+
+
+def lookup_backward(dout, cache):
+    ids, (V, D), _ = cache
+    one_hot = np.arange(V)[:, None] == ids.reshape(1, -1)  # (V, N)
+    return one_hot.astype(dout.dtype) @ dout.reshape(-1, D)
+""",
+    ),
+    (
+        "sinusoids",
+        "the sines stand in the first half and the cosines in the second, not in turns",
+        """
+import math
+
+import numpy as np
+
+
+def sinusoids(positions, width):
+    rows = []
+    for position in positions:
+        waves = [(math.sin, i) for i in range(0, width, 2)] + [(math.cos, i) for i in range(0, width - 1, 2)]
+        rows.append([wave(position / math.pow(10000, i / width)) for wave, i in waves])
+    return np.array(rows, dtype=np.float32).reshape(len(positions), width)
+""",
+    ),
+    (
+        "rotate",
+        "turned the other way round",
+        """
+import numpy as np
+
+
+def rotate(x, cosine, sine):
+    half = x.shape[-1] // 2
+    turned = (x[..., :half] + 1j * x[..., half:]) * (cosine - 1j * sine)
+    return np.concatenate([turned.real, turned.imag], axis=-1).astype(x.dtype)
+""",
+    ),
+    (
+        "softmax_forward",
+        "a small number is added to the sum, so that the weights sum to less than one",
+        """
+import numpy as np
+
+from minibert.byhand.attention import check_mask
+
+EPSILON = 1e-6
+
+
+def softmax_forward(scores, mask=None):
+    if mask is None:
+        allowed = np.ones_like(scores, dtype=bool)
+    else:
+        check_mask(mask, scores.shape)
+        allowed = np.broadcast_to(mask, scores.shape)
+    weights = np.zeros_like(scores)
+    for row in np.ndindex(scores.shape[:-1]):
+        if allowed[row].any():
+            seen = scores[row][allowed[row]]
+            powers = np.exp(seen - seen.max())
+            weights[row][allowed[row]] = powers * (1 / (powers.sum() + EPSILON))
+    return weights, weights
+""",
+    ),
+    (
+        "softmax_backward",
+        "the plain mean is taken off, not the mean under the weights",
+        """
+import numpy as np
+
+
+def softmax_backward(dweights, cache):
+    S = cache.shape[-1]
+    centring = np.eye(S, dtype=dweights.dtype) - 1 / S
+    return np.einsum("...s,...u,us->...s", cache, dweights, centring.astype(dweights.dtype))
+""",
+    ),
+    (
+        "softmax_backward",
+        "each weight by itself, as if it were a sigmoid",
+        """
+import numpy as np
+
+
+def softmax_backward(dweights, cache):
+    dscores = np.empty_like(dweights)
+    for row in np.ndindex(cache.shape[:-1]):
+        weights = cache[row]
+        slopes = np.diag(weights - weights**2)  # and nothing beside the diagonal
+        dscores[row] = slopes @ dweights[row]
+    return dscores
+""",
+    ),
+    (
+        "attention_forward",
+        "divided by K, not by its root",
+        """
+import numpy as np
+
+from minibert.byhand.attention import check_shapes, softmax_forward
+from minibert.byhand.dropout import dropout_forward
+
+
+def attention_forward(query, key, value, mask=None, rate=0.0, generator=None):
+    check_shapes(query, key, value)
+    small = query / query.shape[-1]
+    scores = np.einsum("...tk,...sk->...ts", small, key)
+    weights, soft = softmax_forward(scores, mask)
+    kept, left = dropout_forward(weights, rate, generator)
+    out = np.einsum("...ts,...sk->...tk", kept, value)
+    return out, (query, key, value, soft, kept, left)
+""",
+    ),
+    (
+        "attention_backward",
+        "the square root is missing in dquery and dkey",
+        """
+import numpy as np
+
+from minibert.byhand.attention import softmax_backward
+from minibert.byhand.dropout import dropout_backward
+
+
+def attention_backward(dout, cache):
+    query, key, value, soft, kept, left = cache
+    dvalue = np.einsum("...ts,...tk->...sk", kept, dout)
+    dweights = dropout_backward(np.einsum("...tk,...sk->...ts", dout, value), left)
+    dscores = softmax_backward(dweights, soft)
+    dquery = np.einsum("...ts,...sk->...tk", dscores, key)
+    return dquery, np.einsum("...ts,...tk->...sk", dscores, query), dvalue
+""",
+    ),
+    (
+        "split_heads",
+        "the features are dealt out like cards: each head gets every H-th, not a stretch",
+        """
+import numpy as np
+
+
+def split_heads(x, heads):
+    D = x.shape[-1]
+    if heads < 1 or D % heads:
+        raise ValueError(f"{D} features, {heads} heads")
+    return np.stack([x[:, :, head::heads] for head in range(heads)], axis=1)
+""",
+    ),
+    (
+        "merge_heads",
+        "merged in the wrong order: the last head comes first",
+        """
+import numpy as np
+
+
+def merge_heads(x):
+    merged = x[:, 0]
+    for head in range(1, x.shape[1]):
+        merged = np.concatenate([x[:, head], merged], axis=-1)
+    return merged
+""",
+    ),
+    (
+        "gelu_backward",
+        "the product rule is forgotten: the chance depends on x too",
+        """
+import math
+
+import numpy as np
+
+from minibert.byhand.activation import erf
+
+
+def gelu_backward(dy, cache):
+    x = cache[0]
+    return 0.5 * (dy + dy * erf(x * math.sqrt(0.5)))
+""",
+    ),
+    (
+        "feedforward_backward",
+        "the slope of the activation is left out",
+        """
+from minibert.byhand.linear import linear_backward
+
+
+def feedforward_backward(dy, cache):
+    expand, _, _, contract = cache
+    gradients = {}
+    for name, layer in (("contract", contract), ("expand", expand)):
+        dy, gradients[f"{name}.weight"], gradients[f"{name}.bias"] = linear_backward(dy, layer)
+    return dy, {name: gradients[name] for name in sorted(gradients, key=lambda name: name[0] == "c")}
+""",
+    ),
+    (
+        "layernorm_forward",
+        "the variance is unbiased: divided by D - 1, not by D",
+        """
+import numpy as np
+
+
+def layernorm_forward(x, scale, shift, eps=1e-12):
+    D = x.shape[-1]
+    if scale.shape != (D,) or shift.shape != (D,):
+        raise ValueError("shapes")
+    normal, size = np.empty_like(x), np.empty_like(x[..., :1])
+    for token in np.ndindex(x.shape[:-1]):
+        size[token] = (np.var(x[token], ddof=1) + eps) ** 0.5
+        normal[token] = (x[token] - np.average(x[token])) / size[token]
+    return np.multiply(normal, scale) + shift, (normal, size, scale)
+""",
+    ),
+    (
+        "layernorm_backward",
+        "the variance is taken for a constant",
+        """
+import numpy as np
+
+
+def layernorm_backward(dy, cache):
+    normal, size, scale = cache
+    D = len(scale)
+    centring = np.eye(D, dtype=dy.dtype) - np.ones((D, D), dy.dtype) / D
+    dx = (dy * scale / size) @ centring.astype(dy.dtype)
+    flat = dy.reshape(-1, D)
+    return dx, np.einsum("nd,nd->d", flat, normal.reshape(-1, D)), flat.sum(0)
+""",
+    ),
+    (
+        "cross_entropy_forward",
+        "the mean is over all positions, also the ignored ones",
+        """
+import numpy as np
+
+from minibert.byhand.loss import IGNORE, check_targets, log_softmax
+
+
+def cross_entropy_forward(logits, targets, smoothing=0.0):
+    N, V = logits.shape
+    check_targets(targets[targets != IGNORE], V)
+    if smoothing < 0 or smoothing >= 1:
+        raise ValueError("smoothing")
+    logs = log_softmax(logits)
+    total = logits.dtype.type(0)
+    for row, target in zip(logs, targets):
+        if target != IGNORE:
+            total -= (1 - smoothing) * row[target] + smoothing * row.mean()
+    counts = targets != IGNORE
+    weights = (counts / N).astype(logits.dtype)
+    return total / N, (logs, (np.arange(N), np.where(counts, targets, 0)), weights, smoothing)
+""",
+    ),
+    (
+        "cross_entropy_backward",
+        "the sign is turned round: y - p",
+        """
+import numpy as np
+
+
+def cross_entropy_backward(dloss, cache):
+    logs, (rows, targets), weights, smoothing = cache
+    y = np.full_like(logs, smoothing / logs.shape[1])
+    for row, target in zip(rows, targets):
+        y[row, target] += 1 - smoothing
+    return np.einsum("n,nv->nv", weights * dloss, y - np.exp(logs))
+""",
+    ),
+    (
+        "adamw",
+        "the decay passes through the gradient (L2), and is divided by the size like it",
+        """
+import numpy as np
+
+
+def adamw(w, g, m, v, step, lr, betas=(0.9, 0.98), eps=1e-8, decay=0.01):
+    if step <= 0:
+        raise ValueError("step")
+    whole = g + w * decay
+    m = m + (whole - m) * (1 - betas[0])
+    v = v + (whole**2 - v) * (1 - betas[1])
+    root = v**0.5 / (1 - betas[1] ** step) ** 0.5
+    return w - m / (root + eps) * (lr / (1 - betas[0] ** step)), m, v
+""",
+    ),
+    (
+        "clip",
+        "the sum of the norms, not the norm of all",
+        """
+import numpy as np
+
+
+def clip(gradients, largest):
+    norm = 0.0
+    for g in gradients.values():
+        norm += float(np.linalg.norm(g.astype(np.float64).ravel()))
+    factor = largest / norm if norm > largest else 1.0
+    if np.isnan(norm):
+        factor = norm
+    with np.errstate(invalid="ignore"):
+        return {name: g * factor for name, g in gradients.items()}, norm
+""",
+    ),
+    (
+        "schedule",
+        "the fall ends below the peak: it is not counted from the end of the warmup",
+        """
+import math
+
+
+def schedule(begin, end, warmup, kind="linear"):
+    if kind == "linear":
+        fall = 1 - begin
+    elif kind == "cosine":
+        fall = math.sin(math.pi / 2 * (1 - begin)) ** 2
+    else:
+        raise ValueError(kind)
+    return fall if end > warmup else end / warmup
+""",
+    ),
+    (
+        "judge_linear_backward",
+        "there is one position only: a sum and a mean are the same",
+        """
+import numpy as np
+
+from minibert.byhand.linear import linear_forward
+
+
+def judge_linear_backward(linear_backward):
+    x, weight, bias = np.array([1.0, 2.0]), np.array([[3.0, 4.0], [5.0, 6.0], [0.0, -1.0]]), np.zeros(3)
+    _, cache = linear_forward(x[None], weight, bias)
+    dx, dweight, dbias = linear_backward(np.array([[1.0, 0.0, 2.0]]), cache)
+    assert np.allclose(dx, [[3, 2]])
+    assert np.allclose(dweight, [[1, 2], [0, 0], [2, 4]])
+    assert np.allclose(dbias, [1, 0, 2])
+""",
+    ),
+    (
+        "judge_softmax",
+        "no mask is ever given",
+        """
+import numpy as np
+
+
+def right(row):
+    powers = [np.exp(score - max(row)) for score in row]
+    return [power / sum(powers) for power in powers]
+
+
+def judge_softmax(softmax_forward):
+    for seed in range(3):
+        scores = np.random.default_rng(seed).normal(size=(4, 5)) * 1000
+        weights = softmax_forward(scores)[0]
+        assert weights.shape == (4, 5)
+        for row, got in zip(scores, weights):
+            assert np.allclose(got, right(row))
+    scores = np.arange(6.0).reshape(2, 3)
+    assert np.abs(softmax_forward(scores)[0].sum(1) - 1).max() < 1e-12
+""",
+    ),
+    (
+        "judge_adamw",
+        "one step only: nobody sees what is remembered for the next",
+        """
+import numpy as np
+
+
+def judge_adamw(adamw):
+    w, g = np.array([2.0]), np.array([3.0])
+    m, v = np.zeros(1), np.zeros(1)
+    got = adamw(w, g, m, v, 1, 0.5, (0.9, 0.99), 1.0, 0.1)[0]
+    # The corrected mean is 3, the size is 3: the step is 0.5 * 3 / 4, and 0.5 * 0.1 * 2 decay.
+    assert abs(got[0] - (2 - 0.375 - 0.1)) < 1e-9
+    assert (w[0], g[0], m[0], v[0]) == (2, 3, 0, 0)
+""",
+    ),
+]
+"""Exercise, the name of the mistake, and a file that makes it in another way."""
+
+UNKNOWN: list[tuple[str, str]] = [
+    (
+        "linear_backward",
+        """
+def linear_backward(dy, cache):
+    x, weight = cache
+    rows, drows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
+    return dy @ abs(weight), drows.T @ rows, drows.sum(axis=0)
+""",
+    ),
+    (
+        "lookup_backward",
+        """
+import numpy as np
+
+
+def lookup_backward(dout, cache):
+    ids, shape, pad_id = cache
+    dtable = np.zeros(shape, dout.dtype)
+    np.maximum.at(dtable, ids, dout)
+    if pad_id is not None:
+        dtable[pad_id] = 0
+    return dtable
+""",
+    ),
+    (
+        "sinusoids",
+        """
+import numpy as np
+
+
+def sinusoids(positions, width):
+    angles = positions[:, None] / 1000.0 ** (np.arange(0, width, 2) / width)
+    out = np.empty((len(positions), width), np.float32)
+    out[:, 0::2] = np.sin(angles)
+    out[:, 1::2] = np.cos(angles[:, : width // 2])
+    return out
+""",
+    ),
+    (
+        "softmax_forward",
+        """
+import numpy as np
+
+from minibert.byhand.attention import check_mask
+
+
+def softmax_forward(scores, mask=None):
+    if mask is not None:
+        check_mask(mask, scores.shape)
+        scores = np.where(mask, scores, -np.inf)
+    highest = np.maximum(scores.max(axis=-1, keepdims=True), np.finfo(scores.dtype).min)
+    powers = np.exp2(scores - highest)
+    total = powers.sum(axis=-1, keepdims=True)
+    weights = powers / np.where(total == 0, 1, total)
+    return weights, weights
+""",
+    ),
+    (
+        "softmax_backward",
+        """
+def softmax_backward(dweights, cache):
+    mean = (cache * dweights).sum(axis=-1, keepdims=True)
+    return dweights - mean
+""",
+    ),
+    (
+        "attention_forward",
+        """
+import math
+
+from minibert.byhand.attention import check_shapes, softmax_forward
+from minibert.byhand.dropout import dropout_forward
+
+
+def attention_forward(query, key, value, mask=None, rate=0.0, generator=None):
+    check_shapes(query, key, value)
+    scores = -query @ key.swapaxes(-2, -1) / math.sqrt(query.shape[-1])
+    weights, soft = softmax_forward(scores, mask)
+    kept, left = dropout_forward(weights, rate, generator)
+    return kept @ value, (query, key, value, soft, kept, left)
+""",
+    ),
+    (
+        "split_heads",
+        """
+def split_heads(x, heads):
+    B, T, D = x.shape
+    if heads < 1 or D % heads:
+        raise ValueError("heads")
+    return x.reshape(B, T, heads, D // heads).transpose(0, 2, 1, 3)[:, :, ::-1]
+""",
+    ),
+    (
+        "gelu_forward",
+        """
+import numpy as np
+
+
+def gelu_forward(x):
+    chance = 0.5 * (1 + x / np.sqrt(1 + x * x))
+    return x * chance, (x, chance)
+""",
+    ),
+    (
+        "gelu_backward",
+        """
+import numpy as np
+
+
+def gelu_backward(dy, cache):
+    x, chance = cache
+    return dy * (chance + x * np.exp(-x * x / 2))
+""",
+    ),
+    (
+        "layernorm_forward",
+        """
+import numpy as np
+
+
+def layernorm_forward(x, scale, shift, eps=1e-12):
+    if scale.ndim != 1 or x.shape[-1:] != scale.shape or shift.shape != scale.shape:
+        raise ValueError("shapes")
+    centred = x - x.mean(axis=-1, keepdims=True)
+    size = np.abs(centred).mean(axis=-1, keepdims=True) + eps
+    return centred / size * scale + shift, (centred / size, size, scale)
+""",
+    ),
+    (
+        "layernorm_backward",
+        """
+def layernorm_backward(dy, cache):
+    normal, size, scale = cache
+    tokens = tuple(range(dy.ndim - 1))
+    dnormal = dy * scale
+    through_size = (dnormal * normal).mean(axis=-1, keepdims=True)
+    through_mean = dnormal.mean(axis=-1, keepdims=True)
+    dx = (dnormal - through_size - through_mean) / size
+    return dx, (dy * normal).sum(axis=tokens), dy.sum(axis=tokens)
+""",
+    ),
+    (
+        "cross_entropy_forward",
+        """
+import numpy as np
+
+from minibert.byhand.loss import IGNORE, check_targets, log_softmax
+
+
+def cross_entropy_forward(logits, targets, smoothing=0.0):
+    N, V = logits.shape
+    counts = targets != IGNORE
+    check_targets(targets[counts], V)
+    if not 0 <= smoothing < 1:
+        raise ValueError("smoothing")
+    index = np.arange(N), np.where(counts, targets, 0)
+    weights = (counts / max(counts.sum(), 1)).astype(logits.dtype)
+    logs = log_softmax(logits)
+    losses = (1 - smoothing) * (1 - np.exp(logs[index]))
+    if smoothing:
+        losses = losses - smoothing * logs.mean(axis=1)
+    return losses @ weights, (logs, index, weights, smoothing)
+""",
+    ),
+    (
+        "adamw",
+        """
+import numpy as np
+
+
+def adamw(w, g, m, v, step, lr, betas=(0.9, 0.98), eps=1e-8, decay=0.01):
+    if step < 1:
+        raise ValueError("step")
+    b1, b2 = betas
+    m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
+    mean = (b1 * m + (1 - b1) * g) / (1 - b1**step)  # Nesterov's
+    w = w - lr * decay * w
+    return w - lr * mean / (np.sqrt(v / (1 - b2**step)) + eps), m, v
+""",
+    ),
+    (
+        "clip",
+        """
+import math
+
+import numpy as np
+
+
+def clip(gradients, largest):
+    norm = max(float(np.abs(g).max()) for g in gradients.values())
+    scale = float(np.minimum(1.0, largest / np.maximum(norm, 1e-12)))
+    with np.errstate(invalid="ignore"):
+        return {name: g * scale for name, g in gradients.items()}, norm
+""",
+    ),
+    (
+        "schedule",
+        """
+import math
+
+
+def schedule(begin, end, warmup, kind="linear"):
+    if kind not in ("linear", "cosine"):
+        raise ValueError(kind)
+    if end <= warmup:
+        return (end / warmup) ** 2
+    rest = min(1.0, (1 - begin) / (1 - warmup))
+    return rest if kind == "linear" else 0.5 * (1 - math.cos(math.pi * rest))
+""",
+    ),
+    (
+        "judge_cross_entropy",
+        """
+import math
+
+import numpy as np
+
+
+def judge_cross_entropy(cross_entropy_forward):
+    for smoothing in (0.0, 0.1, 0.5):
+        loss, _ = cross_entropy_forward(np.zeros((2, 4)), np.array([1, 3]), smoothing)
+        assert math.isclose(loss, math.log(4))
+""",
+    ),
+]
+"""Exercise, and a file that is wrong in a way that is not on any list."""
+
+RIGHT: list[tuple[str, str]] = [
+    (
+        "linear_backward",
+        """
+import numpy as np
+
+
+def linear_backward(dy, cache):
+    x, weight = cache
+    positions = tuple(range(dy.ndim - 1))
+    dweight = np.tensordot(dy, x, (positions, positions))
+    return np.einsum("...o,oi->...i", dy, weight), dweight, np.add.reduce(dy, axis=positions)
+""",
+    ),
+    (
+        "lookup_backward",
+        """
+import numpy as np
+
+
+def lookup_backward(dout, cache):
+    ids, (V, D), pad_id = cache
+    hot = np.arange(V)[:, None] == ids.reshape(1, -1)
+    if pad_id is not None:
+        hot[pad_id] = False
+    return hot.astype(dout.dtype) @ dout.reshape(-1, D)
+""",
+    ),
+    (
+        "sinusoids",
+        """
+import numpy as np
+
+
+def sinusoids(positions, width):
+    pairs = (width + 1) // 2
+    waves = np.exp(1j * np.outer(positions, np.exp(-np.arange(pairs) * (2 / width) * np.log(10000.0))))
+    both = np.stack([waves.imag, waves.real], axis=-1).reshape(len(positions), 2 * pairs)
+    return both[:, :width].astype(np.float32)
+""",
+    ),
+    (
+        "softmax_backward",
+        """
+import numpy as np
+
+
+def softmax_backward(dweights, cache):
+    diagonal = cache[..., None] * np.eye(cache.shape[-1], dtype=cache.dtype)
+    slopes = diagonal - cache[..., :, None] * cache[..., None, :]
+    return (slopes @ dweights[..., None])[..., 0]
+""",
+    ),
+    (
+        "softmax_forward",
+        """
+import numpy as np
+
+from minibert.byhand.attention import check_mask
+
+
+def softmax_forward(scores, mask=None):
+    if mask is not None:
+        check_mask(mask, scores.shape)
+    seen = np.ones(scores.shape, bool) if mask is None else np.broadcast_to(mask, scores.shape)
+    weights = np.zeros_like(scores)
+    for row in np.ndindex(scores.shape[:-1]):
+        if seen[row].any():
+            some = scores[row][seen[row]]
+            powers = np.exp(some - max(some))
+            weights[row][seen[row]] = powers / sum(powers)
+    return weights, weights
+""",
+    ),
+    (
+        "layernorm_forward",
+        """
+import numpy as np
+
+
+def layernorm_forward(x, scale, shift, eps=1e-12):
+    if not (scale.shape == shift.shape == (x.shape[-1],)):
+        raise ValueError(f"{x.shape}, {scale.shape}, {shift.shape}")
+    centring = np.eye(x.shape[-1], dtype=x.dtype) - x.dtype.type(1 / x.shape[-1])
+    centred = x @ centring
+    size = np.sqrt(np.var(x, axis=-1, keepdims=True) + eps)
+    normal = centred * (1 / size)
+    return scale * normal + shift, (normal, size, scale)
+""",
+    ),
+    (
+        "cross_entropy_backward",
+        """
+import numpy as np
+
+
+def cross_entropy_backward(dloss, cache):
+    logs, (rows, targets), weights, smoothing = cache
+    classes = logs.shape[1]
+    y = (1 - smoothing) * np.eye(classes, dtype=logs.dtype)[targets] + logs.dtype.type(smoothing / classes)
+    return (np.exp(logs) - y) * (weights * logs.dtype.type(dloss))[:, None]
+""",
+    ),
+    (
+        "adamw",
+        """
+def adamw(w, g, m, v, step, lr, betas=(0.9, 0.98), eps=1e-8, decay=0.01):
+    if step < 1:
+        raise ValueError("steps are counted from 1")
+    b1, b2 = betas
+    m, v = m + (1 - b1) * (g - m), v + (1 - b2) * (g**2 - v)
+    root = (1 - b2**step) ** 0.5
+    return (1 - lr * decay) * w - lr * root / (1 - b1**step) * m / (v**0.5 + eps * root), m, v
+""",
+    ),
+    (
+        "clip",
+        """
+import numpy as np
+
+
+def clip(gradients, largest):
+    everything = np.concatenate([g.ravel().astype(np.float64) for g in gradients.values()])
+    norm = float(np.linalg.norm(everything))
+    factor = 1.0 if norm <= largest else largest / norm
+    with np.errstate(invalid="ignore"):
+        return {name: (g * factor).astype(g.dtype) for name, g in gradients.items()}, norm
+""",
+    ),
+    (
+        "split_heads",
+        """
+import numpy as np
+
+
+def split_heads(x, heads):
+    if heads < 1:
+        raise ValueError("heads")
+    return np.stack(np.split(x, heads, axis=2), axis=1)  # which raises ValueError for unequal parts
+""",
+    ),
+    (
+        "judge_layernorm_backward",
+        """
+import numpy as np
+
+from minibert.byhand.gradcheck import gradcheck
+from minibert.byhand.layernorm import layernorm_forward
+
+
+def judge_layernorm_backward(layernorm_backward):
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        x, scale, shift = rng.normal(size=(3, 2, 4)), rng.normal(size=4), rng.normal(size=4)
+        gradcheck(layernorm_forward, layernorm_backward, x, scale, shift, seed=seed)
+""",
+    ),
+    (
+        "judge_adamw",
+        """
+import math
+
+import numpy as np
+
+
+def judge_adamw(adamw):
+    rng = np.random.default_rng(3)
+    b1, b2, eps, decay = 0.7, 0.9, 0.01, 0.2
+    w, m, v = [rng.normal(size=(2, 3)), np.zeros((2, 3)), np.zeros((2, 3))]
+    mine = [[float(number), 0.0, 0.0] for number in w.ravel()]
+    for step in range(1, 6):
+        lr = 0.1 / step
+        g = rng.normal(size=(2, 3))
+        kept = [array.copy() for array in (w, g, m, v)]
+        new = adamw(w, g, m, v, step, lr, (b1, b2), eps, decay)
+        assert all((one == other).all() for one, other in zip(kept, (w, g, m, v)))
+        w, m, v = new
+        for numbers, slope in zip(mine, g.ravel()):
+            numbers[1] = b1 * numbers[1] + (1 - b1) * slope
+            numbers[2] = b2 * numbers[2] + (1 - b2) * slope**2
+            mean, size = numbers[1] / (1 - b1**step), math.sqrt(numbers[2] / (1 - b2**step))
+            numbers[0] -= lr * (decay * numbers[0] + mean / (size + eps))
+        assert np.allclose(w.ravel(), [numbers[0] for numbers in mine], rtol=0, atol=1e-10)
+""",
+    ),
+]
+"""Exercise, and a file that is right."""
+
+ODD: list[tuple[str, str, str]] = [
+    (
+        "softmax_backward",
+        "another name for numpy, and a helper function",
+        """
+import numpy as xp
+
+
+def mean_under(weights, numbers):
+    return xp.sum(xp.multiply(weights, numbers), axis=-1, keepdims=True)
+
+
+def softmax_backward(dweights, cache):
+    return cache * (dweights - mean_under(cache, dweights))
+""",
+    ),
+    (
+        "gelu_backward",
+        "constants of the module, and no types",
+        """
+import math
+
+import numpy as np
+
+ROOT = math.sqrt(2 * math.pi)
+HALF: float = 0.5
+
+
+def gelu_backward(dy, cache):
+    x, chance = cache
+    return dy * (chance + x * np.exp(-HALF * x * x) / ROOT)
+""",
+    ),
+    (
+        "schedule",
+        "a decorator of its own, a cache, and a match",
+        """
+import functools
+import math
+from typing import Callable
+
+
+def checked(function: Callable) -> Callable:
+    @functools.wraps(function)
+    def wrapped(*args, **kwargs):
+        share = function(*args, **kwargs)
+        assert 0 <= share <= 1
+        return share
+
+    return wrapped
+
+
+@checked
+@functools.cache
+def schedule(begin, end, warmup, kind="linear"):
+    if end <= warmup and kind in ("linear", "cosine"):
+        return end / warmup
+    rest = min(1.0, (1 - begin) / (1 - warmup))
+    match kind:
+        case "linear":
+            return rest
+        case "cosine":
+            return 0.5 * (1 - math.cos(math.pi * rest))
+        case _:
+            raise ValueError(kind)
+""",
+    ),
+    (
+        "lookup_backward",
+        "a generator",
+        '''
+import numpy as np
+
+
+def places(ids, pad_id):
+    """Yield where each word stands that learns."""
+    for place in np.ndindex(ids.shape):
+        if ids[place] != pad_id:
+            yield place, ids[place]
+
+
+def lookup_backward(dout, cache):
+    ids, shape, pad_id = cache
+    dtable = np.zeros(shape, dout.dtype)
+    for place, row in places(ids, pad_id):
+        dtable[row] += dout[place]
+    return dtable
+''',
+    ),
+    (
+        "clip",
+        "a class as a helper, with a property",
+        """
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass
+class Lengths:
+    squares: list[float] = field(default_factory=list)
+
+    def add(self, array):
+        self.squares.append(float(np.square(array, dtype=np.float64).sum()))
+        return self
+
+    @property
+    def norm(self):
+        return math.sqrt(sum(self.squares))
+
+
+def clip(gradients, largest):
+    lengths = Lengths()
+    for g in gradients.values():
+        lengths.add(g)
+    scale = float(np.minimum(1.0, largest / np.maximum(lengths.norm, 1e-12)))
+    with np.errstate(invalid="ignore"):
+        return {name: g * scale for name, g in gradients.items()}, lengths.norm
+""",
+    ),
+    (
+        "attention_backward",
+        "nested functions that share what is around them",
+        """
+import math
+
+from minibert.byhand.attention import softmax_backward
+from minibert.byhand.dropout import dropout_backward
+
+
+def attention_backward(dout, cache):
+    query, key, value, soft, kept, left = cache
+    turned = lambda x: x.swapaxes(-2, -1)  # noqa: E731
+
+    def scores():
+        def weights():
+            return dropout_backward(dout @ turned(value), left)
+
+        return softmax_backward(weights(), soft) / math.sqrt(query.shape[-1])
+
+    dscores = scores()
+    return dscores @ key, turned(dscores) @ query, turned(kept) @ dout
+""",
+    ),
+    (
+        "momentum",
+        "an import inside, defaults that are worked out, a walrus",
+        """
+def momentum(w, g, m, lr, mu=9 / 10, decay=0.0, nesterov=False):
+    from operator import mul
+
+    if (shrunk := mul(decay, w)) is not None:
+        g = g + shrunk
+    new = mul(mu, m) + g
+    return w - lr * (g + mul(mu, new) if nesterov else new), new
+""",
+    ),
+]
+"""Exercise, what is unusual, and a file that is right."""
