@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from minibert.learn.examine import examine
 from minibert.learn.exercises import Exercise, exercises, find_exercise
 from minibert.learn.mutate import Mutant, define, find_function, source_of
 from minibert.learn.trial import Graded
@@ -48,6 +49,26 @@ def test_each_weakness_lets_other_mistakes_slip(exercise: Exercise) -> None:
         assert seen not in known, f"{mutant.name}: sees what is seen with {known.get(seen)}"
         known[seen] = mutant.name
     assert len(known) >= 3
+
+
+SUMS = """
+import numpy as np
+
+
+def judge_softmax(softmax_forward):
+    weights, _ = softmax_forward(np.log([[1.0, 2.0, 5.0], [1.0, 1.0, 2.0]]))
+    assert np.allclose(weights.sum(axis=1), 1, rtol=0, atol=1e-12)
+"""
+
+
+def test_a_learner_is_told_how_many_mistakes_are_seen_and_one_that_is_not(tmp_path) -> None:
+    path = tmp_path / "judge_softmax.py"
+    path.write_text(SUMS)
+    verdict = examine(find_exercise("judge_softmax"), path)
+    assert verdict.status == "wrong"
+    assert (verdict.killed, verdict.total_mutants) == (2, 8)
+    assert verdict.message.startswith("it lets this pass: a hidden key gets the score 0 before the softmax")
+    assert verdict.mistake == "only the sum of each row is looked at, and that without a mask"
 
 
 @pytest.mark.parametrize(

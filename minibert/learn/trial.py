@@ -222,13 +222,14 @@ class Trial:
         total = len(graded.made)
         if len(graded.seen) == total:
             return Verdict("passed", killed=total, total_mutants=total, passed_checks=1, total_checks=1)
+        seen = tuple(graded.seen)  # to name the weakness, other tests are tried
         mistake = graded.name_of(slot, self.exercise.mistakes())
-        alive = next(name for name in graded.made if name not in graded.seen)
+        alive = next(name for name in graded.made if name not in seen)
         return Verdict(
             "wrong",
             message=f"it lets this pass: {alive}",
             mistake=mistake,
-            killed=len(graded.seen),
+            killed=len(seen),
             total_mutants=total,
         )
 
