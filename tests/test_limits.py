@@ -2,6 +2,7 @@
 
 import signal
 import time
+from types import FrameType
 
 import pytest
 
@@ -36,3 +37,24 @@ def test_so_is_one_that_catches_every_exception_now_and_then() -> None:
         while True:
             pass
     assert caught == 2
+
+
+def test_one_that_keeps_all_is_given_up_where_it_stands() -> None:
+    places = []
+
+    def give_up(frame: FrameType | None) -> None:
+        assert frame is not None
+        places.append(frame.f_code.co_name)
+        raise SystemExit
+
+    def keep_all() -> None:
+        while not places:
+            try:
+                while True:
+                    pass
+            except TooSlow:
+                pass
+
+    with pytest.raises(SystemExit), time_limit(0.05, give_up):
+        keep_all()
+    assert places == ["keep_all"]

@@ -4,6 +4,7 @@
 already and forks for each file, for the many trials of an audit.
 """
 
+import io
 import json
 import os
 import signal
@@ -74,13 +75,13 @@ def examine(exercise: Exercise, path: Path, twin: bool = False, limit: float | N
         env=environment(),
     )
     try:
-        answer, _ = process.communicate(json.dumps(asdict(asked)).encode() + b"\n", asked.limit + GRACE)
+        written, _ = process.communicate(json.dumps(asdict(asked)).encode() + b"\n", asked.limit + GRACE)
     except subprocess.TimeoutExpired:
-        answer = b""
+        written = b""
     finally:
         process.kill()
         process.wait()
-    return read_answer(answer, process.returncode, asked.limit)
+    return read_answer(written, process.returncode, asked.limit)
 
 
 def examine_many(requests: Iterable[Request], workers: int = 2) -> Iterator[Verdict]:
@@ -133,10 +134,10 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-def read_answer(answer: bytes, code: int | None, limit: float) -> Verdict:
+def read_answer(written: bytes, code: int | None, limit: float) -> Verdict:
     """Return the verdict that a process wrote, or what it means that it wrote none."""
     try:
-        return Verdict(**json.loads(answer))
+        return Verdict(**json.loads(written))
     except ValueError:
         pass
     if code == -signal.SIGKILL:
@@ -148,26 +149,32 @@ def read_answer(answer: bytes, code: int | None, limit: float) -> Verdict:
 def main(arguments: list[str]) -> None:
     """Read requests from standard input and write verdicts; with a number, fork for each, so many at once."""
     answers = os.fdopen(os.dup(1), "wb")
-    nowhere = os.open(os.devnull, os.O_RDWR)
     asked = (Request(**json.loads(line)) for line in sys.stdin.buffer)
     if arguments:
         fork_for_each(asked, answers, int(arguments[0]))
     else:
-        first = next(asked)
-        for standard in (0, 1, 2):
-            os.dup2(nowhere, standard)
-        answers.write(json.dumps(asdict(try_out(first))).encode())
+        answer(next(asked), answers)
     answers.flush()
     os._exit(0)  # whatever threads the learner's code has left behind
 
 
-def try_out(asked: Request) -> Verdict:
-    """Answer a request, in this process."""
+def answer(asked: Request, stream: IO[bytes]) -> None:
+    """Answer a request, in this process, which hears and says nothing else from now on."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nowhere, standard)
+    sys.stdin = io.StringIO()  # the old one may have read ahead
+
+    def deliver(verdict: Verdict) -> None:
+        stream.write(json.dumps(asdict(verdict)).encode())
+        stream.flush()
+
     exercise = find_exercise(asked.id)
+    trial = Trial(exercise, asked.text, Path(asked.path), asked.twin, asked.limit, deliver=deliver)
     try:
-        return Trial(exercise, asked.text, Path(asked.path), asked.twin, asked.limit).run()
+        deliver(trial.run())
     except Exception:
-        return Verdict("broken", message=f"this is minibert's own fault:\n{traceback.format_exc(-3)}")
+        deliver(Verdict("broken", message=f"this is minibert's own fault:\n{traceback.format_exc(-3)}"))
 
 
 def fork_for_each(asked: Iterator[Request], answers: IO[bytes], workers: int) -> None:
@@ -209,11 +216,8 @@ def fork(asked: Request) -> tuple[int, int]:
     if pid:
         os.close(writing)
         return pid, reading
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
-        os.dup2(nowhere, standard)
     with os.fdopen(writing, "wb") as stream:
-        stream.write(json.dumps(asdict(try_out(asked))).encode())
+        answer(asked, stream)
     os._exit(0)
 
 

@@ -231,9 +231,13 @@ def check_types(case: Case, size: Sizes, seed: int) -> None:
         exact, exact_cache = case.forward(*whole)
         expect_float32(out, exact, "out")
         dout = np.random.default_rng(seed).normal(size=np.shape(out))
-        upstream = np.asarray(dout, dtype=np.float32)
+        narrow = np.asarray(dout, dtype=np.float32)
+        handed = np.array(narrow)
         named = by_name(case.forward, single)
-        pairs = list(pair_up(named, case.backward(upstream.copy(), cache)))
+        pairs = list(pair_up(named, case.backward(handed, cache)))
+        expect(
+            np.array_equal(handed, narrow), f"{case.name}: the upstream gradient was changed; work on a copy"
+        )
         exact_pairs = pair_up(named, case.backward(dout, exact_cache))
         largest = max((float(np.abs(g).max(initial=0)) for _, _, g in pairs), default=0.0)
         for (name, _, gradient), (_, _, expected) in zip(pairs, exact_pairs, strict=True):

@@ -103,7 +103,7 @@ def play(function: Callable[..., Any], call: Call) -> Outcome:
             slopes = gradients(result, (arguments, keywords))
     except TooSlow:
         return Outcome(error=TooSlow.__name__)
-    except Exception as error:
+    except BaseException as error:  # also SystemExit
         return Outcome(None, freeze((arguments, keywords)), type(error).__name__, str(error))
     return Outcome(freeze(result), (freeze((arguments, keywords)), slopes))
 

@@ -7,12 +7,14 @@ have been imported before.
 import contextlib
 import importlib
 import io
+import os
 import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from minibert.learn.exercises import Exercise
@@ -92,6 +94,8 @@ class Trial:
     limit: float = 10.0
     """Seconds for the checks."""
     slots: Mapping[str, Slot] = field(default_factory=dict)
+    deliver: Callable[[Verdict], object] = print
+    """Takes the verdict on code that cannot be ended, before the process ends."""
 
     def run(self) -> Verdict:
         """Return the verdict. Must be called once in a process."""
@@ -158,7 +162,7 @@ class Trial:
         """Do something that runs the learner's code; return what kept it from working, or None."""
         limit = self.limit if limit is None else limit
         try:
-            with warnings.catch_warnings(), time_limit(limit):
+            with warnings.catch_warnings(), time_limit(limit, self.give_up):
                 warnings.simplefilter("ignore")
                 warnings.simplefilter("error", RuntimeWarning)
                 action()
@@ -169,14 +173,26 @@ class Trial:
             return self.objection(error)
         return None
 
+    def give_up(self, frame: FrameType | None) -> None:
+        """End the process, with a verdict on code that keeps every exception."""
+        while frame is not None and frame.f_code.co_filename != str(self.path):
+            frame = frame.f_back
+        place, line = self.at(frame.f_lineno if frame else None)
+        message = f"it had not finished after {self.limit:.3g} seconds, and kept the exception that ends it"
+        self.deliver(Verdict("slow", message=message, place=place, line=line))
+        os._exit(0)
+
     def objection(self, error: BaseException) -> Objection:
         """Return what an exception means."""
         place, line, innermost = self.place(error)
         words = str(error) or type(error).__name__
         if isinstance(error, LearnerError):
             return Objection("broken", words, *self.at(error.line))
-        if isinstance(error, SyntaxError) and error.filename == str(self.path):
-            return Objection("broken", f"{type(error).__name__}: {error.msg}", *self.at(error.lineno))
+        if isinstance(error, SyntaxError):
+            mine = error.filename == str(self.path)
+            return Objection(
+                "broken", f"{type(error).__name__}: {error.msg}", *self.at(error.lineno if mine else None)
+            )
         if isinstance(error, NotImplementedError) and innermost:
             return Objection("unwritten", "it is not written yet", place, line)
         if place and not isinstance(error, AssertionError):
