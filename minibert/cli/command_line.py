@@ -16,6 +16,7 @@ from tyro.conf import FlagCreatePairsOff
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from minibert import __version__
+from minibert.cli import lessons
 from minibert.cli.data_sets import DataGet, DataList, DataRemove, DataShow
 from minibert.cli.proofs import Prove
 from minibert.cli.runs import Fill, Pretrain, Report, check_pretrain, preset_first
@@ -37,6 +38,7 @@ commands:
   tokenize MODEL TEXT   show the pieces of TEXT, their ids and places
   report RUN            draw a run's curves and write its report
   prove [BLOCK...]      hold every block by hand against three oracles
+  learn start           write it yourself: the exercises (minibert learn)
   data list             the data sets that minibert knows, and the cache
   data show NAME        what a data set is, where it is from, its licence
   data get NAME...      bring data sets to this machine and verify them
@@ -56,9 +58,9 @@ options:
 
 
 class Command(Protocol):
-    """A parsed command line: its fields are the settings, a call runs it."""
+    """A parsed command line: its fields are the settings, a call runs it and may return the exit code."""
 
-    def __call__(self) -> None: ...
+    def __call__(self) -> int | None: ...
 
 
 COMMANDS: dict[str, Any] = {
@@ -69,6 +71,7 @@ COMMANDS: dict[str, Any] = {
     "tokenize": Tokenize,
     "report": Report,
     "prove": Prove,
+    "learn": lessons.COMMANDS,
     "data": {"list": DataList, "show": DataShow, "get": DataGet, "remove": DataRemove},
 }
 
@@ -97,10 +100,12 @@ def parse(words: Sequence[str]) -> Command:
     SystemExit after help (0) or after a wrong flag (2), which `tyro` explains.
     """
     chosen, path, rest = COMMANDS, ["minibert"], list(words) or ["--help"]
+    if rest == ["learn"]:
+        rest.append("--help")
     while isinstance(chosen, dict):
         word = rest.pop(0) if rest else ""
         if word in ("-h", "--help"):
-            print(HELP, end="")
+            print(lessons.HELP if chosen is lessons.COMMANDS else HELP, end="")
             raise SystemExit(0)
         if word not in chosen:
             raise UsageError(unknown_command(word, path, list(chosen)))
@@ -160,7 +165,8 @@ def say(message: str) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code.
 
-    0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C, 141 nobody reads the output any more.
+    0 done, 1 failed (also an exercise that does not pass), 2 wrong usage, 130 stopped by Ctrl-C, 141 nobody
+    reads the output any more.
     With --debug errors are raised, so that their traceback shows.
     """
     words = list(sys.argv[1:] if argv is None else argv)
@@ -174,7 +180,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(name)s: %(message)s")
     logging.getLogger("minibert").setLevel(logging.INFO)
     try:
-        parse(words)()
+        code = parse(words)() or 0
         sys.stdout.flush()
     except UsageError as error:
         say(str(error))
@@ -191,4 +197,4 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         say(explain(error))
         return 1
-    return 0
+    return code
