@@ -7,6 +7,9 @@ import numpy as np
 SMALL = 12
 """Arrays of up to so many numbers are shown whole."""
 
+AHEAD = "expected "
+"""What stands ahead of the first row, and as many spaces ahead of the others."""
+
 
 class CheckError(AssertionError):
     """A check that failed, in words for the person who wrote the function."""
@@ -39,8 +42,8 @@ def expect_close(got: Any, expected: Any, what: str, tolerance: float = 1e-12) -
         message += f" in {int(wrong.sum())} of {wrong.size} entries, first at {place}"
     message += f": expected {expected[index]:.9g}, got {got[index]:.9g}"
     if 1 < got.size <= SMALL:
-        message += f"\nexpected {np.array2string(expected, precision=6)}"
-        message += f"\ngot      {np.array2string(got, precision=6)}"
+        message += f"\nexpected {np.array2string(expected, precision=6, prefix=AHEAD)}"
+        message += f"\ngot      {np.array2string(got, precision=6, prefix=AHEAD)}"
     raise CheckError(message)
 
 

@@ -46,7 +46,8 @@ class Gathered:
             return
         value = self.names[name]
         if isinstance(value, ModuleType):
-            self.imports[name] = f"import {value.__name__} as {name}"
+            alias = "" if name == value.__name__ else f" as {name}"
+            self.imports[name] = f"import {value.__name__}{alias}"
         elif getattr(value, "__module__", None) == self.module and isinstance(value, (FunctionType, type)):
             self.define(name, value)
         elif home := home_of(name, value, self.module):

@@ -121,7 +121,7 @@ def seed_all() -> None:
     random.seed(0)
     np.random.seed(0)
     if torch := loaded_torch():
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)
 
 
 def loaded_torch() -> Any:
