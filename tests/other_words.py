@@ -344,6 +344,108 @@ def schedule(begin, end, warmup, kind="linear"):
 """,
     ),
     (
+        "embedding_backward",
+        "a position gets the mean over the batch, not the sum",
+        """
+import numpy as np
+
+from minibert.byhand.dropout import dropout_backward
+from minibert.byhand.embedding import lookup_backward
+from minibert.byhand.layernorm import layernorm_backward
+
+
+def embedding_backward(dout, cache):
+    word, place, kind, norm, left = cache
+    dtotal, dscale, dshift = layernorm_backward(dropout_backward(dout, left), norm)
+    _, (longest, D), _ = place
+    T = dout.shape[1]
+    dpositions = np.zeros((longest, D), dout.dtype)
+    for t in range(T):
+        dpositions[t] += np.average(dtotal[:, t], axis=0)
+    return {
+        "norm.bias": dshift,
+        "norm.weight": dscale,
+        "positions.weight": dpositions,
+        "segments.weight": lookup_backward(dtotal, kind),
+        "tokens.weight": lookup_backward(dtotal, word),
+    }
+""",
+    ),
+    (
+        "rotary_backward",
+        "turned on, not back",
+        """
+import numpy as np
+
+
+def rotary_backward(dout, cache):
+    half = dout.shape[-1] // 2
+    turned = (dout[..., :half] + 1j * dout[..., half:]) * np.exp(1j * np.arctan2(cache[1], cache[0]))
+    return np.concatenate([turned.real, turned.imag], axis=-1).astype(dout.dtype)
+""",
+    ),
+    (
+        "multihead_backward",
+        "the source learns nothing through the values",
+        """
+from minibert.byhand.attention import attention_backward
+from minibert.byhand.linear import linear_backward
+from minibert.byhand.multihead import merge_heads, split_heads
+
+
+def multihead_backward(dout, cache):
+    heads, *layers, attending, closing = cache
+    gradients = {}
+
+    def back(name, slope, layer):
+        dinput, gradients[f"{name}.weight"], gradients[f"{name}.bias"] = linear_backward(slope, layer)
+        return dinput
+
+    inside = attention_backward(split_heads(back("output", dout, closing), heads), attending)
+    dinputs = [
+        back(name, merge_heads(slope), layer)
+        for name, slope, layer in zip(("query", "key", "value"), inside, layers, strict=True)
+    ]
+    return dinputs[0], dinputs[1], gradients
+""",
+    ),
+    (
+        "block_backward",
+        "the gradient of the attention's branch is not added",
+        """
+from minibert.byhand.dropout import dropout_backward
+from minibert.byhand.feedforward import feedforward_backward
+from minibert.byhand.layernorm import layernorm_backward
+from minibert.byhand.multihead import self_attention_backward
+
+
+def block_backward(dout, cache):
+    attention, (left, first), feedforward, (late, second) = cache
+    gradients = {}
+
+    dsum, scale, shift = layernorm_backward(dout, second)
+    gradients |= {"feedforward_norm.weight": scale, "feedforward_norm.bias": shift}
+    dx, inner = feedforward_backward(dropout_backward(dsum, late), feedforward)
+    gradients |= {f"feedforward.{name}": slope for name, slope in inner.items()}
+
+    dx, scale, shift = layernorm_backward(dsum + dx, first)
+    gradients |= {"attention_norm.weight": scale, "attention_norm.bias": shift}
+    _, inner = self_attention_backward(dropout_backward(dx, left), attention)
+    return dx, gradients | {f"attention.{name}": slope for name, slope in inner.items()}
+""",
+    ),
+    (
+        "momentum",
+        "the new gradient counts only 1 - mu, as in Adam's mean",
+        """
+def momentum(w, g, m, lr, mu=0.9, decay=0.0, nesterov=False):
+    slope = decay * w + g
+    new = slope + mu * (m - slope)
+    step = slope + mu * new if nesterov else new
+    return w - step * lr, new
+""",
+    ),
+    (
         "judge_linear_backward",
         "there is one position only: a sum and a mean are the same",
         """
