@@ -43,8 +43,8 @@ class Ink:
     width: int = 80
 
     def paint(self, colour: str, text: str) -> str:
-        """Return the text in a colour, where there are colours."""
-        return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m" if self.colour and text else text
+        """Return the text in a colour, where there are colours; "" is none."""
+        return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m" if self.colour and colour and text else text
 
     def paint_all(self, colour: str, lines: Sequence[str]) -> list[str]:
         """Return each line in a colour."""

@@ -1,15 +1,18 @@
 """A verdict in words, for the one who wrote the function."""
 
+import re
+from itertools import zip_longest
+
 from minibert.learn.exercises import Exercise
 from minibert.learn.ink import Ink, clean
 from minibert.learn.trial import Verdict
 
 PLAIN = Ink()
 
-PRINTED = 6
-"""So many lines of what the learner's code printed are shown, from the end."""
+PRINTED = 5
+"""So many lines of what the learner's code printed are shown."""
 
-CALL = 16
+CALL = 14
 """So many lines of a call are shown."""
 
 Paragraphs = list[list[str]]
@@ -56,28 +59,45 @@ def wrong(exercise: Exercise, verdict: Verdict, ink: Ink) -> Paragraphs:
     """Say which check failed, with what, and which mistake it is."""
     if exercise.judge:
         return wrong_judge(exercise, verdict, ink)
-    title = verdict.check or "it cannot be checked"
+    message, told = without_repeats(verdict.message, verdict.call)
     return [
-        heading(ink, "red", "✗", f"{exercise.id}: {title}"),
-        [] if verdict.promise in ("", verdict.message) else ink.paint_all("dim", ink.wrap(verdict.promise)),
-        place(verdict, ink, verdict.message),
-        call(verdict, ink),
+        heading(ink, "red", "✗", f"{exercise.id}: {verdict.check or 'it cannot be checked'}"),
+        [] if verdict.promise in ("", message) else ink.paint_all("dim", ink.wrap(verdict.promise)),
+        place(verdict, ink, message),
+        call(told, ink),
         printed(verdict, ink),
         mistake(exercise, verdict, ink),
         passed_so_far(verdict, ink),
     ]
 
 
+def without_repeats(message: str, told: str) -> tuple[str, str]:
+    """Return what a check said, and the call, without what both of them show: the arrays, the first entry."""
+    lines = told.split("\n")
+    at = re.search(r"first at \[[\d, ]*\]", lines[-1])
+    if at and at[0] in message:
+        told = "\n".join(lines[:-1])
+    first, _, arrays = message.partition("\nexpected ")
+    if arrays and numbers(arrays) == numbers(told.partition("\nexpected ")[2]):
+        message = first
+    return message, told
+
+
+def numbers(text: str) -> list[str]:
+    """Return the numbers of a text, with three digits."""
+    return [f"{float(number):.3f}" for number in re.findall(r"-?\d+\.?\d*(?:e[-+]?\d+)?", text)]
+
+
 def wrong_judge(exercise: Exercise, verdict: Verdict, ink: Ink) -> Paragraphs:
     """Say how good a learner's test is, and what it does not see."""
     if not verdict.total_mutants:
         first = heading(ink, "red", "✗", f"{exercise.id}: your test says no to what is right")
-        return [first, place(verdict, ink, verdict.message), printed(verdict, ink)]
+        return [first, place(verdict, ink, sentence(verdict.message)), printed(verdict, ink)]
     killed, total = verdict.killed, verdict.total_mutants
     return [
         heading(ink, "red", "✗", f"{exercise.id}: your test killed {killed} of {total}"),
         [f"  {ink.bar(killed, 0, total, 4 * total)}"],
-        place(verdict, ink, verdict.message),
+        place(verdict, ink, sentence(verdict.message)),
         printed(verdict, ink),
         mistake(exercise, verdict, ink),
     ]
@@ -88,7 +108,7 @@ def broken(exercise: Exercise, verdict: Verdict, ink: Ink) -> Paragraphs:
     return [
         heading(ink, "red", "✗", f"{exercise.id} stops before there is an answer"),
         place(verdict, ink, verdict.message),
-        call(verdict, ink),
+        call(verdict.call.partition("\nexpected ")[0], ink),
         printed(verdict, ink),
         mistake(exercise, verdict, ink),
         passed_so_far(verdict, ink),
@@ -99,11 +119,16 @@ def slow(exercise: Exercise, verdict: Verdict, ink: Ink) -> Paragraphs:
     """Say that it took too long, and where it was."""
     return [
         heading(ink, "red", "✗", f"{exercise.id} takes too long"),
-        place(verdict, ink, f"{verdict.message}. Does a loop of yours ever end?"),
+        place(verdict, ink, f"{sentence(verdict.message)}. Does a loop of yours never end?"),
         printed(verdict, ink),
         mistake(exercise, verdict, ink),
         passed_so_far(verdict, ink),
     ]
+
+
+def sentence(text: str) -> str:
+    """Return a text with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
 
 
 def place(verdict: Verdict, ink: Ink, message: str) -> list[str]:
@@ -116,32 +141,49 @@ def place(verdict: Verdict, ink: Ink, message: str) -> list[str]:
     return lines
 
 
-def call(verdict: Verdict, ink: Ink) -> list[str]:
-    """Return the call that was answered wrongly; got in red, expected in green."""
-    lines = ink.wrap(verdict.call) if verdict.call else []
-    begin = next((number for number, line in enumerate(lines) if line.startswith("  expected")), len(lines))
-    if len(lines) > CALL:  # the arguments give way, not the answers
-        head = max(CALL - (len(lines) - begin), 2)
-        lines = [*lines[:head], "      …", *lines[begin:]] if head < begin else lines
-        begin = min(begin, head + 1)
-    painted, colour = lines[:begin], "green"
-    for line in lines[begin:]:
-        if line.startswith(("  expected", "  got")):
-            colour = "green" if line.startswith("  expected") else "red"
-            painted.append(line[:12] + ink.paint(colour, line[12:]))
-        else:
-            painted.append(ink.paint(colour, line) if line.startswith(" " * 12) else line)
-    return painted
+def call(told: str, ink: Ink) -> list[str]:
+    """Return a call that was answered wrongly: its arguments, then what was expected and what came."""
+    if not told:
+        return []
+    lines = told.split("\n")
+    number = next((number for number, line in enumerate(lines) if line.startswith("expected  ")), len(lines))
+    answers = side_by_side(lines[number:], ink)
+    # A remark on where the difference is stands before the answers.
+    begin = number - 1 if 0 < number < len(lines) and lines[number - 1].startswith("The first") else number
+    asked = ink.wrap("\n".join(lines[:begin])) if begin else []
+    room = max(CALL - len(answers) - (number - begin), 3)
+    if len(asked) > room:  # the arguments give way, not the answers
+        asked = [*asked[: room - 1], "      …"]
+    return [*asked, *ink.wrap("\n".join(lines[begin:number]))[: number - begin], *answers]
+
+
+def side_by_side(lines: list[str], ink: Ink) -> list[str]:
+    """Return "expected …" and "got …" beside each other where that fits and saves lines; in green and red."""
+    number = next((number for number, line in enumerate(lines) if line.startswith("got       ")), len(lines))
+    end = next(
+        (n for n, line in enumerate(lines) if n > number and not line.startswith(" " * 10)), len(lines)
+    )
+    one, other = ([line[10:] for line in part] for part in (lines[:number], lines[number:end]))
+    room = max(map(len, one), default=0)
+    if len(one) > 1 and len(other) > 1 and room + 6 + max(map(len, other)) <= ink.width:
+        rows = [("expected", "got"), *zip_longest(one, other, fillvalue="")]
+        painted = [
+            f"  {ink.paint('green', f'{left:<{room}}')}    {ink.paint('red', right)}" for left, right in rows
+        ]
+    else:
+        painted = []
+        for colour, part in (("green", lines[:number]), ("red", lines[number:end])):
+            painted += [f"{line[:12]}{ink.paint(colour, line[12:])}" for line in ink.wrap("\n".join(part))]
+    return [*painted, *(ink.wrap("\n".join(lines[end:])) if lines[end:] else [])] if lines else []
 
 
 def printed(verdict: Verdict, ink: Ink) -> list[str]:
-    """Return what the learner's code printed, the end of it."""
+    """Return the beginning of what the learner's code printed."""
     lines = clean(verdict.printed).strip("\n").split("\n") if verdict.printed.strip() else []
     if not lines:
         return []
-    cut = len(lines) > PRINTED
-    what = f"It printed, at the end of {len(lines)} lines:" if cut else "It printed:"
-    short = [line if len(line) <= ink.width - 4 else f"{line[: ink.width - 5]}…" for line in lines[-PRINTED:]]
+    what = "It printed:" if len(lines) <= PRINTED else "It printed a lot. The beginning of it:"
+    short = [line if len(line) <= ink.width - 4 else f"{line[: ink.width - 5]}…" for line in lines[:PRINTED]]
     return [*ink.paint_all("dim", ink.wrap(what)), *(f"  │ {line}" for line in short)]
 
 
