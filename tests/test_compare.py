@@ -46,9 +46,9 @@ def test_wrong_values_are_counted_and_the_first_is_shown() -> None:
     assert said(got, np.array([[1.0, 2.0], [3.0, 4.0]]), "the weights").splitlines() == [
         "the weights: right shape, but wrong values in 2 of 4 entries, first at [1, 0]: expected 3, got 9",
         "expected [[1. 2.]",
-        " [3. 4.]]",
+        "          [3. 4.]]",
         "got      [[1. 2.]",
-        " [9. 8.]]",
+        "          [9. 8.]]",
     ]
 
 

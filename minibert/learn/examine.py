@@ -67,20 +67,17 @@ def examine(exercise: Exercise, path: Path, twin: bool = False, limit: float | N
         ValueError: it is no text.
     """
     asked = request(exercise, path, twin, limit)
-    process = subprocess.Popen(
-        command(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environment(),
-    )
-    try:
-        written, _ = process.communicate(json.dumps(asdict(asked)).encode() + b"\n", asked.limit + GRACE)
-    except subprocess.TimeoutExpired:
-        written = b""
-    finally:
-        process.kill()
-        process.wait()
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command(), stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environment()
+    ) as process:
+        try:
+            line = json.dumps(asdict(asked)).encode() + b"\n"
+            written, _ = process.communicate(line, asked.limit + GRACE)
+        except subprocess.TimeoutExpired:
+            written = b""
+        finally:
+            process.kill()
     return read_answer(written, process.returncode, asked.limit)
 
 
@@ -169,10 +166,9 @@ def answer(asked: Request, stream: IO[bytes]) -> None:
         stream.write(json.dumps(asdict(verdict)).encode())
         stream.flush()
 
-    exercise = find_exercise(asked.id)
-    trial = Trial(exercise, asked.text, Path(asked.path), asked.twin, asked.limit, deliver=deliver)
     try:
-        deliver(trial.run())
+        exercise, path = find_exercise(asked.id), Path(asked.path)
+        deliver(Trial(exercise, asked.text, path, asked.twin, asked.limit, deliver=deliver).run())
     except Exception:
         deliver(Verdict("broken", message=f"this is minibert's own fault:\n{traceback.format_exc(-3)}"))
 
