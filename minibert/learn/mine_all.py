@@ -4,9 +4,9 @@ python -m minibert.learn.mine_all FOLDER ID...
 """
 
 import ast
+import itertools
 import runpy
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -16,10 +16,10 @@ from minibert.learn.trial import Trial
 
 PACKAGE = Path(__file__).parents[1]
 
-SMALL = "--layers 2 --width 64 --heads 2 --vocab-size 1000 --batch-size 8 --seq-len 48 --device cpu"
+SMALL = "--layers 2 --width 64 --heads 2 --vocab-size 1000 --batch-size 16 --seq-len 48 --device cpu"
 """A model that learns something in seconds, also by hand."""
 
-RUNS = {"numpy": 20, "torch": 60}
+RUNS = {"numpy": 60, "torch": 150}
 """The steps of each run: by hand, and in PyTorch."""
 
 
@@ -32,16 +32,23 @@ def main(folder: str, *words: str) -> None:
     if failed := [exercise.id for exercise in chosen if not holds(exercise, texts, slots)]:
         print(f"Together they do not hold: look at {', '.join(failed)}.")
         raise SystemExit(1)
-    print("They pass all their checks together, too.\n", flush=True)
-    with tempfile.TemporaryDirectory() as aside:
-        corpus = Path(aside, "docstrings.txt")
-        corpus.write_text("\n\n".join(docstrings()), encoding="utf-8")
-        for backend, steps in RUNS.items():
-            before = {name: slot.calls for name, slot in slots.items()}
-            print(f"BERT is pretrained on the docstrings of this library ({backend}):", flush=True)
-            settings = f"pretrain --backend {backend} --steps {steps} {SMALL}".split()
-            minibert([*settings, "--corpus", str(corpus), "--out", str(Path(aside, backend))])
-            tell_calls({name: slot.calls - before[name] for name, slot in slots.items()})
+    print("Together, too, they pass all their checks.", flush=True)
+    runs = new_runs(Path(folder))
+    corpus = runs / "docstrings.txt"
+    corpus.write_text("\n\n".join(docstrings()), encoding="utf-8")
+    for backend, steps in RUNS.items():
+        before = {name: slot.calls for name, slot in slots.items()}
+        print(f"\nBERT is pretrained on the docstrings of this library ({backend}):", flush=True)
+        settings = f"pretrain --backend {backend} --steps {steps} {SMALL}".split()
+        minibert([*settings, "--corpus", str(corpus), "--out", str(runs / backend)])
+        tell_calls({name: slot.calls - before[name] for name, slot in slots.items()})
+
+
+def new_runs(folder: Path) -> Path:
+    """Make a folder for the runs inside the learner's: runs-1, or the first number that is free."""
+    number = next(number for number in itertools.count(1) if not (folder / f"runs-{number}").exists())
+    (folder / f"runs-{number}").mkdir()
+    return folder / f"runs-{number}"
 
 
 def text_of(exercise: Exercise, folder: Path) -> tuple[str, Path]:
@@ -85,10 +92,12 @@ def minibert(words: Sequence[str]) -> None:
 def tell_calls(calls: Mapping[str, int]) -> None:
     """Print how often each function was called."""
     used = {name.partition(":")[2]: count for name, count in calls.items() if count}
-    print(f"\nYour code was called {sum(used.values()):,} times, {len(used)} functions of it:")
+    if not used:
+        print("\nNone of your functions was called in it.", flush=True)
+        return
+    print(f"\nYour own code was called {sum(used.values()):,} times in it:")
     for name, count in sorted(used.items(), key=lambda item: -item[1]):
-        print(f"  {count:9,}  {name}")
-    print(flush=True)
+        print(f"  {count:9,}  {name}", flush=True)
 
 
 if __name__ == "__main__":
