@@ -41,6 +41,8 @@ class Ink:
     terminal: bool = False
     """It is one: lines can be taken back, and the screen cleared."""
     width: int = 80
+    height: int = 0
+    """Lines of the terminal; 0 for as many as there are."""
 
     def paint(self, colour: str, text: str) -> str:
         """Return the text in a colour, where there are colours; "" is none."""
@@ -117,10 +119,12 @@ def clean(text: str) -> str:
 def ink_for(stream: TextIO) -> Ink:
     """Return what a stream can show: colours only in a terminal, and not with NO_COLOR."""
     terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
+    size = shutil.get_terminal_size()
     encoding = (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "")
     return Ink(
         colour=terminal and not os.environ.get("NO_COLOR"),
         ascii=not encoding.startswith("utf"),
         terminal=terminal,
-        width=min(80, shutil.get_terminal_size().columns),
+        width=min(80, size.columns),
+        height=size.lines if terminal else 0,
     )

@@ -1,6 +1,7 @@
 """A verdict in words, for the one who wrote the function."""
 
 import re
+from dataclasses import dataclass
 from itertools import zip_longest
 
 from minibert.learn.exercises import Exercise
@@ -9,20 +10,40 @@ from minibert.learn.trial import Verdict
 
 PLAIN = Ink()
 
-PRINTED = 5
-"""So many lines of what the learner's code printed are shown."""
-
-CALL = 14
-"""So many lines of a call are shown."""
+BELOW = 6
+"""So many lines of the terminal are kept for what is said after the verdict."""
 
 Paragraphs = list[list[str]]
+
+
+@dataclass(frozen=True)
+class Room:
+    """How much is shown."""
+
+    call: int
+    """Lines of a call."""
+    printed: int
+    """Lines of what the learner's code printed."""
+    arrays: bool = True
+    """The arrays that a check has compared, also beside those of the call."""
+    promise: bool = True
+    """What the check promises."""
+
+
+ROOMS = (Room(14, 5), Room(9, 3), Room(9, 3, arrays=False), Room(7, 2, arrays=False, promise=False))
+"""From the widest to the narrowest; the first is taken that fits the terminal."""
 
 
 def say(exercise: Exercise, verdict: Verdict, ink: Ink = PLAIN) -> str:
     """Return a verdict in lines that fit the terminal."""
     tell = {"passed": passed, "unwritten": unwritten, "wrong": wrong, "broken": broken, "slow": slow}
-    paragraphs = tell[verdict.status](exercise, verdict, ink)
-    return ink.letters("\n\n".join("\n".join(lines) for lines in paragraphs if lines))
+    text = ""
+    for room in ROOMS:
+        paragraphs = tell[verdict.status](exercise, verdict, ink, room)
+        text = "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
+        if not ink.height or text.count("\n") + 1 + BELOW <= ink.height:
+            break
+    return ink.letters(text)
 
 
 def heading(ink: Ink, colour: str, sign: str, text: str) -> list[str]:
@@ -30,7 +51,7 @@ def heading(ink: Ink, colour: str, sign: str, text: str) -> list[str]:
     return [ink.paint(colour, ink.paint("bold", line)) for line in ink.wrap(text, f"{sign} ", "  ")]
 
 
-def passed(exercise: Exercise, verdict: Verdict, ink: Ink) -> Paragraphs:
+def passed(exercise: Exercise, verdict: Verdict, ink: Ink, room: Room) -> Paragraphs:
     """Say that all is right."""
     what = f"all {verdict.total_checks} checks pass" if verdict.total_checks != 1 else "its check passes"
     if exercise.judge:
@@ -39,7 +60,7 @@ def passed(exercise: Exercise, verdict: Verdict, ink: Ink) -> Paragraphs:
         )
     first = heading(ink, "green", "✓", f"{exercise.id}: {what}")
     first[-1] = with_note(ink, first[-1], f"{exercise.id}: {what}", f"{verdict.seconds:.1f} s")
-    return [first, printed(verdict, ink)]
+    return [first, printed(verdict, ink, room)]
 
 
 def with_note(ink: Ink, line: str, text: str, note: str) -> str:
@@ -47,7 +68,7 @@ def with_note(ink: Ink, line: str, text: str, note: str) -> str:
     return f"{line}  {ink.paint('dim', note)}" if len(text) + len(note) + 4 <= ink.width else line
 
 
-def unwritten(exercise: Exercise, verdict: Verdict, ink: Ink) -> Paragraphs:
+def unwritten(exercise: Exercise, verdict: Verdict, ink: Ink, room: Room) -> Paragraphs:
     """Say that there is nothing to check yet."""
     return [
         heading(ink, "yellow", "○", f"{exercise.id} is not written yet"),
@@ -55,17 +76,20 @@ def unwritten(exercise: Exercise, verdict: Verdict, ink: Ink) -> Paragraphs:
     ]
 
 
-def wrong(exercise: Exercise, verdict: Verdict, ink: Ink) -> Paragraphs:
+def wrong(exercise: Exercise, verdict: Verdict, ink: Ink, room: Room) -> Paragraphs:
     """Say which check failed, with what, and which mistake it is."""
     if exercise.judge:
-        return wrong_judge(exercise, verdict, ink)
+        return wrong_judge(exercise, verdict, ink, room)
     message, told = without_repeats(verdict.message, verdict.call)
+    message = message if room.arrays or not told else message.partition("\nexpected ")[0]
     return [
         heading(ink, "red", "✗", f"{exercise.id}: {verdict.check or 'it cannot be checked'}"),
-        [] if verdict.promise in ("", message) else ink.paint_all("dim", ink.wrap(verdict.promise)),
+        []
+        if verdict.promise in ("", message) or not room.promise
+        else ink.paint_all("dim", ink.wrap(verdict.promise)),
         place(verdict, ink, message),
-        call(told, ink),
-        printed(verdict, ink),
+        call(told, ink, room),
+        printed(verdict, ink, room),
         mistake(exercise, verdict, ink),
         passed_so_far(verdict, ink),
     ]
@@ -88,39 +112,39 @@ def numbers(text: str) -> list[str]:
     return [f"{float(number):.3f}" for number in re.findall(r"-?\d+\.?\d*(?:e[-+]?\d+)?", text)]
 
 
-def wrong_judge(exercise: Exercise, verdict: Verdict, ink: Ink) -> Paragraphs:
+def wrong_judge(exercise: Exercise, verdict: Verdict, ink: Ink, room: Room) -> Paragraphs:
     """Say how good a learner's test is, and what it does not see."""
     if not verdict.total_mutants:
         first = heading(ink, "red", "✗", f"{exercise.id}: your test says no to what is right")
-        return [first, place(verdict, ink, sentence(verdict.message)), printed(verdict, ink)]
+        return [first, place(verdict, ink, sentence(verdict.message)), printed(verdict, ink, room)]
     killed, total = verdict.killed, verdict.total_mutants
     return [
         heading(ink, "red", "✗", f"{exercise.id}: your test killed {killed} of {total}"),
         [f"  {ink.bar(killed, 0, total, 4 * total)}"],
         place(verdict, ink, sentence(verdict.message)),
-        printed(verdict, ink),
+        printed(verdict, ink, room),
         mistake(exercise, verdict, ink),
     ]
 
 
-def broken(exercise: Exercise, verdict: Verdict, ink: Ink) -> Paragraphs:
+def broken(exercise: Exercise, verdict: Verdict, ink: Ink, room: Room) -> Paragraphs:
     """Say what stopped the function, and where."""
     return [
         heading(ink, "red", "✗", f"{exercise.id} stops before there is an answer"),
         place(verdict, ink, verdict.message),
-        call(verdict.call.partition("\nexpected ")[0], ink),
-        printed(verdict, ink),
+        call(verdict.call.partition("\nexpected ")[0], ink, room),
+        printed(verdict, ink, room),
         mistake(exercise, verdict, ink),
         passed_so_far(verdict, ink),
     ]
 
 
-def slow(exercise: Exercise, verdict: Verdict, ink: Ink) -> Paragraphs:
+def slow(exercise: Exercise, verdict: Verdict, ink: Ink, room: Room) -> Paragraphs:
     """Say that it took too long, and where it was."""
     return [
         heading(ink, "red", "✗", f"{exercise.id} takes too long"),
         place(verdict, ink, f"{sentence(verdict.message)}. Does a loop of yours never end?"),
-        printed(verdict, ink),
+        printed(verdict, ink, room),
         mistake(exercise, verdict, ink),
         passed_so_far(verdict, ink),
     ]
@@ -141,7 +165,7 @@ def place(verdict: Verdict, ink: Ink, message: str) -> list[str]:
     return lines
 
 
-def call(told: str, ink: Ink) -> list[str]:
+def call(told: str, ink: Ink, room: Room) -> list[str]:
     """Return a call that was answered wrongly: its arguments, then what was expected and what came."""
     if not told:
         return []
@@ -151,9 +175,9 @@ def call(told: str, ink: Ink) -> list[str]:
     # A remark on where the difference is stands before the answers.
     begin = number - 1 if 0 < number < len(lines) and lines[number - 1].startswith("The first") else number
     asked = ink.wrap("\n".join(lines[:begin])) if begin else []
-    room = max(CALL - len(answers) - (number - begin), 3)
-    if len(asked) > room:  # the arguments give way, not the answers
-        asked = [*asked[: room - 1], "      …"]
+    left = max(room.call - len(answers) - (number - begin), 2)
+    if len(asked) > left:  # the arguments give way, not the answers
+        asked = [*asked[: left - 1], "      …"]
     return [*asked, *ink.wrap("\n".join(lines[begin:number]))[: number - begin], *answers]
 
 
@@ -177,13 +201,15 @@ def side_by_side(lines: list[str], ink: Ink) -> list[str]:
     return [*painted, *(ink.wrap("\n".join(lines[end:])) if lines[end:] else [])] if lines else []
 
 
-def printed(verdict: Verdict, ink: Ink) -> list[str]:
+def printed(verdict: Verdict, ink: Ink, room: Room) -> list[str]:
     """Return the beginning of what the learner's code printed."""
     lines = clean(verdict.printed).strip("\n").split("\n") if verdict.printed.strip() else []
     if not lines:
         return []
-    what = "It printed:" if len(lines) <= PRINTED else "It printed a lot. The beginning of it:"
-    short = [line if len(line) <= ink.width - 4 else f"{line[: ink.width - 5]}…" for line in lines[:PRINTED]]
+    what = "It printed:" if len(lines) <= room.printed else "It printed a lot. The beginning of it:"
+    short = [
+        line if len(line) <= ink.width - 4 else f"{line[: ink.width - 5]}…" for line in lines[: room.printed]
+    ]
     return [*ink.paint_all("dim", ink.wrap(what)), *(f"  │ {line}" for line in short)]
 
 
