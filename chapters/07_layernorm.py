@@ -719,9 +719,9 @@ plt.show()
 # | $\mathrm{feedforward}(\dots)$, what the second branch gives | `thought` |
 # | $d\mathrm{sum}$, on the straight way | what `dmiddle` and `dx` are at first |
 # | $d\mathrm{branch}$, which the branch's backward pass gets | `dthought`, `dheard` |
-# | what the branch's backward pass returns | `dbranch`, added at once |
+# | what the branch's backward pass returns | `through_feedforward`, `through_attention`, added at once |
 #
-# (Only in `add_norm_backward` is `dbranch` the $d\mathrm{branch}$ of the equations.)
+# (`add_norm_backward` serves both sums, and there $d\mathrm{branch}$ is just `dbranch`.)
 
 # %%
 show(add_norm_forward, add_norm_backward, block_forward, block_backward)

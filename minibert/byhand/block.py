@@ -103,12 +103,12 @@ def block_backward(dout: Array, cache: Any) -> tuple[Array, Parameters]:
     attention, attention_norm, feedforward, feedforward_norm = cache
 
     dmiddle, dthought, dfeedforward_norm = add_norm_backward(dout, feedforward_norm)
-    dbranch, dfeedforward = feedforward_backward(dthought, feedforward)
-    dmiddle = dmiddle + dbranch  # (B, T, D)  7.16: what comes straight back, and what comes by the branch
+    through_feedforward, dfeedforward = feedforward_backward(dthought, feedforward)
+    dmiddle = dmiddle + through_feedforward  # (B, T, D)  7.16: straight back, and by the branch
 
     dx, dheard, dattention_norm = add_norm_backward(dmiddle, attention_norm)
-    dbranch, dattention = self_attention_backward(dheard, attention)
-    dx = dx + dbranch  # (B, T, D)  7.17: and once more
+    through_attention, dattention = self_attention_backward(dheard, attention)
+    dx = dx + through_attention  # (B, T, D)  7.17: and once more
     return dx, join(
         attention=dattention,
         attention_norm=dattention_norm,
@@ -160,13 +160,13 @@ def prenorm_block_backward(dout: Array, cache: Any) -> tuple[Array, Parameters]:
 
     dthought = dropout_backward(dout, feedforward_left)
     dnormal, dfeedforward = feedforward_backward(dthought, feedforward)
-    dbranch, dscale2, dshift2 = layernorm_backward(dnormal, feedforward_norm)
-    dmiddle = dout + dbranch  # (B, T, D)  7.18: straight back comes dout itself, with no norm on its way
+    through_feedforward, dscale2, dshift2 = layernorm_backward(dnormal, feedforward_norm)
+    dmiddle = dout + through_feedforward  # (B, T, D)  7.18: straight back comes dout itself
 
     dheard = dropout_backward(dmiddle, attention_left)
     dnormal, dattention = self_attention_backward(dheard, attention)
-    dbranch, dscale1, dshift1 = layernorm_backward(dnormal, attention_norm)
-    dx = dmiddle + dbranch  # (B, T, D)  7.19: and once more
+    through_attention, dscale1, dshift1 = layernorm_backward(dnormal, attention_norm)
+    dx = dmiddle + through_attention  # (B, T, D)  7.19: and once more
     return dx, join(
         attention=dattention,
         attention_norm={"weight": dscale1, "bias": dshift1},
@@ -224,16 +224,16 @@ def cross_block_backward(dout: Array, cache: Any) -> tuple[Array, Array, Paramet
     attention, attention_norm, cross, cross_norm, feedforward, feedforward_norm = cache
 
     dsecond, dthought, dfeedforward_norm = add_norm_backward(dout, feedforward_norm)
-    dbranch, dfeedforward = feedforward_backward(dthought, feedforward)
-    dsecond = dsecond + dbranch  # (B, T, D)  7.16
+    through_feedforward, dfeedforward = feedforward_backward(dthought, feedforward)
+    dsecond = dsecond + through_feedforward  # (B, T, D)  7.16
 
     dfirst, dread, dcross_norm = add_norm_backward(dsecond, cross_norm)
-    dbranch, dsource, dcross = multihead_backward(dread, cross)  # 7.20: here alone source is looked at
-    dfirst = dfirst + dbranch  # (B, T, D)  7.21: what comes by this branch comes through the queries
+    through_cross, dsource, dcross = multihead_backward(dread, cross)  # 7.20: here alone source is looked at
+    dfirst = dfirst + through_cross  # (B, T, D)  7.21: what comes by this branch comes through the queries
 
     dx, dheard, dattention_norm = add_norm_backward(dfirst, attention_norm)
-    dbranch, dattention = self_attention_backward(dheard, attention)
-    dx = dx + dbranch  # (B, T, D)  7.17
+    through_attention, dattention = self_attention_backward(dheard, attention)
+    dx = dx + through_attention  # (B, T, D)  7.17
     dparams = join(
         attention=dattention,
         attention_norm=dattention_norm,
