@@ -32,17 +32,18 @@ class Diagnosis:
     """How many checks call it."""
 
 
-def diagnose(exercise: Exercise, slot: Slot, checks: Sequence[Check], failed: int) -> Diagnosis:
+def diagnose(exercise: Exercise, slot: Slot, checks: Sequence[Check], failed: int, show: bool) -> Diagnosis:
     """Compare a wrong function with the library's and with the mistakes that are known.
 
     Args:
         slot: where it stands; left with the learner's function.
         checks: all checks, of which that with the number `failed` was the first to fail.
+        show: look for a call that is answered wrongly.
     """
     tape = record(slot, checks)
     before = sum(check.name in tape.callers for check in checks[:failed])
     found = find_names(exercise, slot, checks, tape)
-    call = "" if exercise.random else wrong_call(exercise, slot, tape, checks[failed].name)
+    call = wrong_call(exercise, slot, tape, checks[failed].name) if show and not exercise.random else ""
     slot.current = slot.written
     return Diagnosis(", or: ".join(found), call, before, len(tape.callers))
 

@@ -4,9 +4,11 @@
 already and forks for each file, for the many trials of an audit.
 """
 
+import contextlib
 import io
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -29,6 +31,10 @@ TORCH_LIMIT = 30.0
 
 GRACE = 20.0
 """So many seconds more a process has to find out what is wrong, before it is killed."""
+
+
+MEMORY = 4 << 30
+"""Bytes that a process may take, where the system can hold it to that."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +167,8 @@ def answer(asked: Request, stream: IO[bytes]) -> None:
     for standard in (0, 1, 2):
         os.dup2(nowhere, standard)
     sys.stdin = io.StringIO()  # the old one may have read ahead
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
 
     def deliver(verdict: Verdict) -> None:
         stream.write(json.dumps(asdict(verdict)).encode())

@@ -128,7 +128,7 @@ class Trial:
             return refused(objection)
         from minibert.learn.diagnose import diagnose
 
-        found = diagnose(self.exercise, slot, checks, number)
+        found = diagnose(self.exercise, slot, checks, number, show=objection.status != "slow")
         return replace(
             refused(objection),
             check=checks[number].name,

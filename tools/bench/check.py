@@ -2,8 +2,9 @@
 
     python tools/bench/check.py [ID ...]
 
-For each, the whole command runs three times on the solution and three times on a known mistake, which also has
-to be found among the others; the median of each is printed, then the medians and the worst by hand and in PyTorch.
+For each, the whole command runs three times on the solution and three times on a known mistake, which also
+has to be found among the others; the median of each is printed, then the medians and the worst by hand and in
+PyTorch.
 """
 
 import argparse
@@ -35,17 +36,14 @@ def seconds(exercise: Exercise, text: str, folder: Path) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description="Time `minibert learn check`.")
     parser.add_argument("ids", nargs="*", metavar="ID", help="some exercises; all if not given")
     some = [find_exercise(word) for word in parser.parse_args().ids] or exercises()
     kinds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as aside:
         folder = Path(aside, "exercises")
-        subprocess.run(
-            [sys.executable, "-m", "minibert", "learn", "start", folder], stdout=subprocess.DEVNULL
-        )
+        start = [sys.executable, "-m", "minibert", "learn", "start", str(folder)]
+        subprocess.run(start, stdout=subprocess.DEVNULL, check=True)
         for exercise in some:
             right = seconds(exercise, solution(exercise), folder)
             wrong = seconds(exercise, with_mistake(exercise, exercise.mistakes()[0]), folder)
