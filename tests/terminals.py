@@ -30,7 +30,9 @@ class Terminal:
     def __init__(self, *words: str, cwd: Path, **extra: str) -> None:
         self.handle, inner = pty.openpty()
         fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")}
+        environment = {
+            name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")
+        }
         environment |= {"PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "PYTHONUTF8": "1"} | extra
         self.process = subprocess.Popen(
             [sys.executable, "-m", "minibert", *words],
@@ -70,7 +72,9 @@ class Terminal:
         """Return the screen, once it shows these words."""
         end = time.monotonic() + seconds
         while words not in self.screen():
-            assert self.read(0.1) and time.monotonic() < end, f"{words!r} did not come; there is\n{self.screen()}"
+            assert self.read(0.1) and time.monotonic() < end, (
+                f"{words!r} did not come; there is\n{self.screen()}"
+            )
         return self.screen()
 
     def screen(self) -> str:

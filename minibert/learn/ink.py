@@ -113,7 +113,7 @@ def share(part: int, total: int, cells: int) -> int:
 
 def clean(text: str) -> str:
     """Return a text without what would move the cursor or change colours."""
-    return CONTROL.sub("", text.expandtabs(4))
+    return CONTROL.sub("", text).expandtabs(4)
 
 
 def ink_for(stream: TextIO) -> Ink:

@@ -28,9 +28,17 @@ class Room:
     """The arrays that a check has compared, also beside those of the call."""
     promise: bool = True
     """What the check promises."""
+    message: int = 30
+    """Lines of what the check has said."""
 
 
-ROOMS = (Room(14, 5), Room(9, 3), Room(9, 3, arrays=False), Room(7, 2, arrays=False, promise=False))
+ROOMS = (
+    Room(14, 5),
+    Room(9, 3),
+    Room(9, 3, arrays=False),
+    Room(7, 2, arrays=False, promise=False),
+    Room(7, 0, arrays=False, promise=False, message=3),
+)
 """From the widest to the narrowest; the first is taken that fits the terminal."""
 
 
@@ -87,7 +95,7 @@ def wrong(exercise: Exercise, verdict: Verdict, ink: Ink, room: Room) -> Paragra
         []
         if verdict.promise in ("", message) or not room.promise
         else ink.paint_all("dim", ink.wrap(verdict.promise)),
-        place(verdict, ink, message),
+        place(verdict, ink, message, room),
         call(told, ink, room),
         printed(verdict, ink, room),
         mistake(exercise, verdict, ink),
@@ -116,12 +124,12 @@ def wrong_judge(exercise: Exercise, verdict: Verdict, ink: Ink, room: Room) -> P
     """Say how good a learner's test is, and what it does not see."""
     if not verdict.total_mutants:
         first = heading(ink, "red", "✗", f"{exercise.id}: your test says no to what is right")
-        return [first, place(verdict, ink, sentence(verdict.message)), printed(verdict, ink, room)]
+        return [first, place(verdict, ink, sentence(verdict.message), room), printed(verdict, ink, room)]
     killed, total = verdict.killed, verdict.total_mutants
     return [
         heading(ink, "red", "✗", f"{exercise.id}: your test killed {killed} of {total}"),
         [f"  {ink.bar(killed, 0, total, 4 * total)}"],
-        place(verdict, ink, sentence(verdict.message)),
+        place(verdict, ink, sentence(verdict.message), room),
         printed(verdict, ink, room),
         mistake(exercise, verdict, ink),
     ]
@@ -131,7 +139,7 @@ def broken(exercise: Exercise, verdict: Verdict, ink: Ink, room: Room) -> Paragr
     """Say what stopped the function, and where."""
     return [
         heading(ink, "red", "✗", f"{exercise.id} stops before there is an answer"),
-        place(verdict, ink, verdict.message),
+        place(verdict, ink, verdict.message, room),
         call(verdict.call.partition("\nexpected ")[0], ink, room),
         printed(verdict, ink, room),
         mistake(exercise, verdict, ink),
@@ -143,7 +151,7 @@ def slow(exercise: Exercise, verdict: Verdict, ink: Ink, room: Room) -> Paragrap
     """Say that it took too long, and where it was."""
     return [
         heading(ink, "red", "✗", f"{exercise.id} takes too long"),
-        place(verdict, ink, f"{sentence(verdict.message)}. Does a loop of yours never end?"),
+        place(verdict, ink, f"{sentence(verdict.message)}. Does a loop of yours never end?", room),
         printed(verdict, ink, room),
         mistake(exercise, verdict, ink),
         passed_so_far(verdict, ink),
@@ -155,9 +163,11 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def place(verdict: Verdict, ink: Ink, message: str) -> list[str]:
+def place(verdict: Verdict, ink: Ink, message: str, room: Room) -> list[str]:
     """Return what went wrong and, below it, the line of the learner's file."""
     lines = ink.wrap(message)
+    if len(lines) > room.message:
+        lines = [*lines[: room.message - 1], "  …"]
     if verdict.place:
         where = f"{verdict.place}  "
         shown = ink.wrap(verdict.line, f"  {where}│ ", " " * (len(where) + 2) + "│ ")
@@ -204,7 +214,7 @@ def side_by_side(lines: list[str], ink: Ink) -> list[str]:
 def printed(verdict: Verdict, ink: Ink, room: Room) -> list[str]:
     """Return the beginning of what the learner's code printed."""
     lines = clean(verdict.printed).strip("\n").split("\n") if verdict.printed.strip() else []
-    if not lines:
+    if not lines or not room.printed:
         return []
     what = "It printed:" if len(lines) <= room.printed else "It printed a lot. The beginning of it:"
     short = [
