@@ -6,7 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from minibert.learn.tape import Call, Narrow, Outcome, freeze, largest, same_value
+from minibert.learn.tape import (
+    Call,
+    Narrow,
+    Outcome,
+    freeze,
+    largest,
+    same_value,
+    tolerance_of,
+    wrong_entries,
+)
 
 WIDTH = 78
 SMALL = 24
@@ -82,13 +91,12 @@ def first_index(one: np.ndarray, other: np.ndarray, least: float) -> list[str]:
         return [f"expected the type {one.dtype}, got {other.dtype}"]
     if one.shape != other.shape or not one.ndim:
         return []
-    flat = zip(one.reshape(-1), other.reshape(-1), strict=True)
-    wrong = [not same_value(a, b, max(least, 1e-4 * largest(one))) for a, b in flat]
-    if not any(wrong):
+    wrong = wrong_entries(one, other, tolerance_of(one), least)
+    if not wrong.any():
         return []
-    index = tuple(map(int, np.unravel_index(wrong.index(True), one.shape)))
+    index = tuple(map(int, np.argwhere(wrong)[0]))
     place = ", ".join(map(str, index))
-    count = f"{sum(wrong)} of {len(wrong)} entries differ, first" if len(wrong) > 1 else "differs"
+    count = f"{wrong.sum()} of {wrong.size} entries differ, first" if wrong.size > 1 else "differs"
     return [f"{count} at [{place}]: expected {number(one[index])}, got {number(other[index])}"]
 
 

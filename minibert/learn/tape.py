@@ -235,7 +235,7 @@ def same_value(one: Any, other: Any, least: float = 0.0) -> bool:
         a, b = np.asarray(one), np.asarray(other)
         if a.shape != b.shape or a.dtype != b.dtype:
             return False
-        return close(a, b, TOLERANCE.get(a.dtype.itemsize, 1e-9), least)
+        return close(a, b, tolerance_of(a), least)
     if isinstance(one, float) and isinstance(other, float):
         return close(np.asarray(one), np.asarray(other), TOLERANCE[8], least)
     if type(one) is not type(other):
@@ -249,15 +249,24 @@ def same_value(one: Any, other: Any, least: float = 0.0) -> bool:
     return one == other
 
 
+def tolerance_of(array: np.ndarray) -> float:
+    """Return the largest relative difference that is rounding, in an array's type."""
+    return TOLERANCE.get(array.dtype.itemsize, TOLERANCE[8])
+
+
 def close(a: np.ndarray, b: np.ndarray, tolerance: float, least: float) -> bool:
     """Return whether two arrays of one shape and type hold the same numbers, but for rounding."""
+    return not wrong_entries(a, b, tolerance, least).any()
+
+
+def wrong_entries(a: np.ndarray, b: np.ndarray, tolerance: float, least: float = 0.0) -> np.ndarray:
+    """Return where two arrays of one shape and type differ by more than rounding; NaN is equal to NaN."""
     if a.dtype.kind not in "fc":
-        return np.array_equal(a, b)
-    finite = np.isfinite(a)
-    if not np.array_equal(finite, np.isfinite(b)) or not np.array_equal(a[~finite], b[~finite], True):
-        return False
-    scale = max(float(np.abs(a[finite]).max(initial=0)), least)
-    return bool((np.abs(a[finite] - b[finite]) <= tolerance * scale).all())
+        return np.asarray(a != b)
+    finite = np.isfinite(a) & np.isfinite(b)
+    scale = max(float(np.abs(a[np.isfinite(a)]).max(initial=0)), least)
+    apart = np.abs(np.where(finite, a, 0) - np.where(finite, b, 0)) > tolerance * scale
+    return np.where(finite, apart, (a != b) & ~(np.isnan(a) & np.isnan(b)))
 
 
 def largest(value: Any) -> float:
