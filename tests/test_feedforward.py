@@ -1,6 +1,5 @@
 """The feed-forward block: by hand, token by token, finite differences."""
 
-import numpy as np
 import pytest
 import torch
 from by_hand import by_hand
@@ -8,18 +7,12 @@ from hypothesis import given
 from oracles import check_gradients, distance, randomise
 from strategies import check_sizes, normal, seeds
 
-from minibert.byhand.feedforward import feedforward_forward
 from minibert.learn.checks import feedforward as checks
 from minibert.learn.sizes import Sizes
 from minibert.model.activation import ACTIVATIONS
 from minibert.model.feedforward import FeedForward
 
 test_by_hand = by_hand(checks)
-
-
-def test_an_unknown_activation_is_refused() -> None:
-    with pytest.raises(ValueError, match="no activation 'swish'; there is: gelu, gelu_tanh, relu"):
-        feedforward_forward(np.ones((1, 2)), {}, "swish")
 
 
 def test_a_case_worked_by_hand() -> None:

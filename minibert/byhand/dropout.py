@@ -18,7 +18,8 @@ def dropout_forward(
     Args:
         x: any shape.
         rate: share left out, from 0 to below 1; with 0, as after training, nothing is drawn.
-        generator: draws m; may be left out when rate is 0.
+        generator: draws m, by one call of its `random(x.shape)`: 0 where that is below rate. May be left out
+            when rate is 0.
 
     Returns:
         y, of the shape of x, and what `dropout_backward` needs.

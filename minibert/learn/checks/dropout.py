@@ -4,7 +4,7 @@ import numpy as np
 
 from minibert.byhand.dropout import dropout_backward, dropout_forward
 from minibert.byhand.parameters import Array
-from minibert.learn.compare import expect, expect_close
+from minibert.learn.compare import CheckError, expect, expect_close
 from minibert.learn.proof import Case
 from minibert.learn.sizes import Sizes
 
@@ -79,3 +79,18 @@ def check_rate_zero_changes_nothing_and_draws_nothing(size: Sizes, seed: int) ->
         expect_close(dropout_backward(x, cache), x, "dx at rate 0", 0)
     expect(used.random() == untouched.random(), "at rate 0 something was drawn from the generator")
     expect_close(dropout_forward(x)[0], x, "y without naming a rate", 0)
+
+
+def check_a_rate_that_is_no_share_and_a_missing_generator_are_refused() -> None:
+    """Who forgets the generator must not train without dropout, and never know."""
+    for rate in (-0.1, 1.0, 1.5, float("nan")):
+        try:
+            dropout_forward(np.ones(3), rate, np.random.default_rng(0))
+        except ValueError:
+            continue
+        raise CheckError(f"a rate of {rate}: expected a ValueError, got none")
+    try:
+        dropout_forward(np.ones(3), 0.1)
+    except ValueError:
+        return
+    raise CheckError("a rate of 0.1 without a generator: expected a ValueError, got none")

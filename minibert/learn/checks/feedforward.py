@@ -3,7 +3,7 @@
 import numpy as np
 
 from minibert.byhand.feedforward import feedforward_backward, feedforward_forward
-from minibert.learn.compare import expect_close
+from minibert.learn.compare import CheckError, expect_close
 from minibert.learn.proof import Case
 from minibert.learn.sizes import Sizes
 
@@ -100,3 +100,12 @@ def check_gelu_is_what_bert_has(size: Sizes, seed: int) -> None:
     x, params, _ = draw_with("gelu")(size, np.random.default_rng(seed))
     y, _ = feedforward_forward(x, params)
     expect_close(y, feedforward_forward(x, params, "gelu")[0], "y without naming the activation")
+
+
+def check_an_unknown_activation_is_refused(size: Sizes, seed: int) -> None:
+    x, params, _ = draw_with("gelu")(size, np.random.default_rng(seed))
+    try:
+        feedforward_forward(x, params, "swish")
+    except ValueError:
+        return
+    raise CheckError("the activation 'swish': expected a ValueError, got none")
