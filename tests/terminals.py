@@ -68,10 +68,10 @@ class Terminal:
         self.raw += got.decode(errors="replace")
         return bool(got)
 
-    def wait_for(self, words: str, seconds: float = 30.0) -> str:
-        """Return the screen, once it shows these words."""
+    def wait_for(self, words: str, seconds: float = 30.0, raw: bool = False) -> str:
+        """Return the screen, once it shows these words; raw, once they have come at all."""
         end = time.monotonic() + seconds
-        while words not in self.screen():
+        while words not in (self.raw if raw else self.screen()):
             assert self.read(0.1) and time.monotonic() < end, (
                 f"{words!r} did not come; there is\n{self.screen()}"
             )
