@@ -921,11 +921,11 @@ def judge_adamw(adamw):
 ]
 """Exercise, and a file that is right."""
 
-ODD: list[tuple[str, str, str]] = [
+ODD: list[tuple[str, str]] = [
     (
         "softmax_backward",
-        "another name for numpy, and a helper function",
         """
+# Another name for numpy, and a helper function.
 import numpy as xp
 
 
@@ -939,8 +939,8 @@ def softmax_backward(dweights, cache):
     ),
     (
         "gelu_backward",
-        "constants of the module, and no types",
         """
+# Constants of the module, and no types.
 import math
 
 import numpy as np
@@ -956,8 +956,8 @@ def gelu_backward(dy, cache):
     ),
     (
         "schedule",
-        "a decorator of its own, a cache, and a match",
         """
+# A decorator of its own, a cache, and a match.
 import functools
 import math
 from typing import Callable
@@ -990,8 +990,8 @@ def schedule(begin, end, warmup, kind="linear"):
     ),
     (
         "lookup_backward",
-        "a generator",
         '''
+# A generator.
 import numpy as np
 
 
@@ -1012,8 +1012,8 @@ def lookup_backward(dout, cache):
     ),
     (
         "clip",
-        "a class as a helper, with a property",
         """
+# A class as a helper, with a property.
 import math
 from dataclasses import dataclass, field
 
@@ -1044,8 +1044,8 @@ def clip(gradients, largest):
     ),
     (
         "attention_backward",
-        "nested functions that share what is around them",
         """
+# Nested functions that share what is around them.
 import math
 
 from minibert.byhand.attention import softmax_backward
@@ -1068,8 +1068,8 @@ def attention_backward(dout, cache):
     ),
     (
         "momentum",
-        "an import inside, defaults that are worked out, a walrus",
         """
+# An import inside, defaults that are worked out, a walrus.
 def momentum(w, g, m, lr, mu=9 / 10, decay=0.0, nesterov=False):
     from operator import mul
 
@@ -1080,4 +1080,4 @@ def momentum(w, g, m, lr, mu=9 / 10, decay=0.0, nesterov=False):
 """,
     ),
 ]
-"""Exercise, what is unusual, and a file that is right."""
+"""Exercise, and a file that is right; what is unusual about it stands in its first line."""
