@@ -180,9 +180,9 @@ class Learner:
 CLASS_FURNITURE = {
     *("__module__", "__doc__", "__dict__", "__weakref__", "__qualname__", "__annotations__", "__classcell__"),
     *("__firstlineno__", "__static_attributes__", "__parameters__", "__orig_bases__", "__abstractmethods__"),
-    "_abc_impl",
+    *("_abc_impl", "_backward_cls"),
 }
-"""What every class has, or what Python writes into it."""
+"""What every class has, or what Python (or autograd, into its functions) writes into it."""
 
 
 def class_cells(value: Any) -> Iterable[CellType]:
