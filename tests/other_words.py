@@ -446,6 +446,98 @@ def momentum(w, g, m, lr, mu=0.9, decay=0.0, nesterov=False):
 """,
     ),
     (
+        "merge",
+        "the pairs are taken from the right: of a-a-a the last two become one",
+        """
+def merge(cut, pair, piece):
+    def from_the_right(rest):
+        if len(rest) < 2:
+            return rest
+        if (rest[-2], rest[-1]) == tuple(pair):
+            return from_the_right(rest[:-2]) + [piece]
+        return from_the_right(rest[:-1]) + rest[-1:]
+
+    return from_the_right(list(cut))
+""",
+    ),
+    (
+        "wordpiece",
+        "the shortest piece that fits is taken, not the longest",
+        """
+def wordpiece(word, vocab, unk="[UNK]", max_chars=100):
+    if len(word) > max_chars:
+        return [unk]
+    pieces, letters = [], ""
+    for letter in word:
+        letters += letter
+        piece = letters if not pieces else "##" + letters
+        if piece in vocab:
+            pieces, letters = pieces + [piece], ""
+    return [unk] if letters else pieces
+""",
+    ),
+    (
+        "wordpiece",
+        "it goes back, and finds another cut where the longest piece leads nowhere",
+        """
+def wordpiece(word, vocab, unk="[UNK]", max_chars=100):
+    if len(word) > max_chars:
+        return [unk]
+    rests = {len(word): []}  # for each place the best way on from there, if there is one
+    for start in reversed(range(len(word))):
+        for end in reversed(range(start + 1, len(word) + 1)):
+            piece = word[start:end] if start == 0 else f"##{word[start:end]}"
+            if end in rests and piece in vocab:
+                rests[start] = [piece] + rests[end]
+                break
+    return rests.get(0, [unk])
+""",
+    ),
+    (
+        "torch_cross_entropy",
+        "the mean is over all positions, also over those that do not count",
+        """
+import torch
+
+from minibert.train.loss import IGNORE
+
+
+def cross_entropy(logits, targets, smoothing=0.0):
+    if smoothing < 0 or smoothing >= 1:
+        raise ValueError("smoothing")
+    classes = torch.arange(logits.shape[1])
+    y = (targets[:, None] == classes).to(logits.dtype) * (1 - smoothing)
+    y = (y + smoothing / len(classes)) * (targets != IGNORE)[:, None]
+    return torch.einsum("nv,nv->n", y, -torch.log_softmax(logits, -1)).mean()
+""",
+    ),
+    (
+        "torch_linear_cross_entropy",
+        "the one-hot target is not taken off: the gradient is the softmax alone",
+        """
+import torch
+
+from minibert.train.loss import IGNORE
+
+
+class LinearCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, features, weight, bias, targets):
+        rows = torch.nonzero(targets != IGNORE)[:, 0]
+        n = max(len(rows), 1)
+        logits = bias + torch.einsum("nd,vd->nv", features[rows], weight)
+        logs = torch.log_softmax(logits, dim=-1)
+        loss = -logs[torch.arange(len(rows)), targets[rows]].sum() / n
+
+        slopes = logs.exp() / n
+        dfeatures = torch.zeros_like(features)
+        dfeatures[rows] = slopes @ weight
+        dweight = torch.einsum("nv,nd->vd", slopes, features[rows])
+        ctx.save_for_backward(dfeatures, dweight, slopes.sum(0))
+        return loss
+""",
+    ),
+    (
         "judge_linear_backward",
         "there is one position only: a sum and a mean are the same",
         """
@@ -717,6 +809,51 @@ def schedule(begin, end, warmup, kind="linear"):
 """,
     ),
     (
+        "merge",
+        """
+def merge(cut, pair, piece):
+    merged = []
+    for right in cut:
+        if merged and merged[-1] == pair[0]:
+            merged[-1] = piece
+        else:
+            merged.append(right)
+    return merged
+""",
+    ),
+    (
+        "wordpiece",
+        """
+def wordpiece(word, vocab, unk="[UNK]", max_chars=100):
+    if len(word) > max_chars:
+        return [unk]
+    pieces, end = [], len(word)
+    while end:
+        for start in range(end):
+            piece = ("##" if start else "") + word[start:end]
+            if piece in vocab:
+                break
+        else:
+            return [unk]
+        pieces.insert(0, piece)
+        end = start
+    return pieces
+""",
+    ),
+    (
+        "torch_cross_entropy",
+        """
+import torch.nn.functional as F
+
+
+def cross_entropy(logits, targets, smoothing=0.0):
+    if not 0 <= smoothing < 1:
+        raise ValueError("smoothing")
+    losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=smoothing)
+    return losses.max()
+""",
+    ),
+    (
         "judge_cross_entropy",
         """
 import math
@@ -875,6 +1012,36 @@ def split_heads(x, heads):
 """,
     ),
     (
+        "wordpiece",
+        """
+def wordpiece(word, vocab, unk="[UNK]", max_chars=100):
+    pieces, rest = [], word if len(word) <= max_chars else None
+    while rest:
+        prefix = "##" * bool(pieces)
+        sizes = [size for size in range(1, len(rest) + 1) if prefix + rest[:size] in vocab]
+        if not sizes:
+            rest = None
+        else:
+            pieces.append(prefix + rest[: max(sizes)])
+            rest = rest[max(sizes) :]
+    return [unk] if rest is None else pieces
+""",
+    ),
+    (
+        "torch_cross_entropy",
+        """
+import torch.nn.functional as F
+
+
+def cross_entropy(logits, targets, smoothing=0.0):
+    if not 0 <= smoothing < 1:
+        raise ValueError(f"smoothing {smoothing}")
+    seen = targets >= 0
+    losses = F.cross_entropy(logits[seen], targets[seen], reduction="sum", label_smoothing=smoothing)
+    return losses / max(int(seen.sum()), 1)
+""",
+    ),
+    (
         "judge_layernorm_backward",
         """
 import numpy as np
@@ -940,7 +1107,7 @@ def softmax_backward(dweights, cache):
     (
         "gelu_backward",
         """
-# Constants of the module, and no types.
+# Constants of the module.
 import math
 
 import numpy as np
@@ -1077,6 +1244,110 @@ def momentum(w, g, m, lr, mu=9 / 10, decay=0.0, nesterov=False):
         g = g + shrunk
     new = mul(mu, m) + g
     return w - lr * (g + mul(mu, new) if nesterov else new), new
+""",
+    ),
+    (
+        "wordpiece",
+        """
+# A recursive function, with a cache, inside of another.
+import functools
+
+
+def wordpiece(word, vocab, unk="[UNK]", max_chars=100):
+    @functools.lru_cache(maxsize=None)
+    def cut(start):
+        if start == len(word):
+            return ()
+        for end in range(len(word), start, -1):
+            if (piece := "##"[: 2 * (start > 0)] + word[start:end]) in vocab:
+                rest = cut(end)
+                return None if rest is None else (piece, *rest)
+        return None
+
+    if len(word) > max_chars or (pieces := cut(0)) is None:
+        return [unk]
+    return list(pieces)
+""",
+    ),
+    (
+        "merge",
+        """
+# A generator that hands back what it is given, and a star.
+def walk(cut, pair, piece):
+    waiting = []
+    for right in cut:
+        waiting.append(right)
+        if tuple(waiting) == tuple(pair):
+            yield piece
+            waiting.clear()
+        elif len(waiting) == 2:
+            yield waiting.pop(0)
+    yield from waiting
+
+
+def merge(cut, pair, piece):
+    return [*walk(cut, pair, piece)]
+""",
+    ),
+    (
+        "torch_linear_cross_entropy",
+        """
+# A static method that calls another one, and a function under a decorator of torch.
+import torch
+import torch.nn.functional as F
+
+from minibert.train.loss import IGNORE
+
+
+@torch.no_grad()
+def share(targets, dtype):
+    return (targets != IGNORE).to(dtype) / torch.clamp((targets != IGNORE).sum(), min=1)
+
+
+class LinearCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, features, weight, bias, targets):
+        w = share(targets, features.dtype)
+        logits = F.linear(features, weight, bias)
+        slopes = w[:, None] * (logits.softmax(1) - LinearCrossEntropy.one_hot(targets, logits))
+        ctx.save_for_backward(slopes @ weight, slopes.T @ features, slopes.sum(0))
+        true = logits.gather(1, targets.clamp(min=0)[:, None])[:, 0]
+        return ((logits.logsumexp(1) - true) * w).sum()
+
+    @staticmethod
+    def one_hot(targets, logits):
+        return F.one_hot(targets.clamp(min=0), logits.shape[1]).to(logits.dtype)
+""",
+    ),
+    (
+        "torch_cross_entropy",
+        """
+# A module of torch as a helper, with super() and a property.
+import torch
+from torch import nn
+
+
+class Negative(nn.Module):
+    def __init__(self, smoothing):
+        super().__init__()
+        if not 0 <= smoothing < 1:
+            raise ValueError("smoothing")
+        self.smoothing = smoothing
+
+    @property
+    def kept(self):
+        return 1 - self.smoothing
+
+    def forward(self, logits, targets):
+        logs = logits - logits.logsumexp(1, keepdim=True)
+        true = logs.gather(1, targets.clamp(min=0)[:, None])[:, 0]
+        return -(self.kept * true + self.smoothing * logs.mean(1))
+
+
+def cross_entropy(logits, targets, smoothing=0.0):
+    losses = Negative(smoothing)(logits, targets)
+    counts = targets != -100
+    return torch.where(counts, losses, torch.zeros_like(losses)).sum() / counts.sum().clamp(min=1)
 """,
     ),
 ]
