@@ -14,9 +14,11 @@ def merges(
 ) -> Iterator[tuple[tuple[Piece, Piece], int]]:
     """Yield the pairs to merge and how often they stand together, most frequent first, until none is left.
 
-    `words` maps each word, cut into its smallest pieces, to how often it occurs; `join` gives the piece
-    that a pair becomes, and is called once for each pair, after it was yielded. Of pairs that are equally
-    frequent the smaller one, as Python compares tuples, goes first (Sennrich et al. 2016, algorithm 1).
+    `words` maps each word, cut into its smallest pieces, to how often it occurs. A pair counts as often as
+    it stands in a word, times how often that occurs; in ("a", "a", "a") the pair a-a stands twice. `join`
+    gives the piece that a pair becomes, and is called once for each pair, after it was yielded. Of pairs
+    that are equally frequent the smaller one, as Python compares tuples, goes first (Sennrich et al. 2016,
+    algorithm 1).
 
     Only what stands around a merged pair is counted anew: a merge costs what it changes.
     """
@@ -61,7 +63,10 @@ def merges(
 
 
 def merge(cut: Sequence[Piece], pair: tuple[Piece, Piece], piece: Piece) -> list[Piece]:
-    """Return a cut word in which every `pair`, from left to right, is the one `piece`."""
+    """Return a cut word in which every `pair`, from left to right, is the one `piece`.
+
+    With the pair a-a and the piece "aa", ["a", "a", "a"] becomes ["aa", "a"]. `cut` itself is not changed.
+    """
     merged: list[Piece] = []
     for right in cut:
         if merged and (merged[-1], right) == pair:
