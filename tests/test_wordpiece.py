@@ -1,4 +1,4 @@
-"""WordPiece by hand, against worked cases and against the `tokenizers` library."""
+"""WordPiece: by hand, and against the `tokenizers` library; ids, and training."""
 
 import functools
 import re
@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 import tokenizers
+from by_hand import by_hand
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import CHINESE, DOCUMENTS, chinese_texts
@@ -16,10 +17,13 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from unicode_differences import LISTED, OTHER_TABLES, agreeing, differing
 
 from minibert import sources
+from minibert.learn.checks import wordpiece as checks
 from minibert.text import corpus, wordpiece
 from minibert.text.merging import merges
 from minibert.text.tokenizer import Tokenizer
 from minibert.text.wordpiece import SPECIALS
+
+test_by_hand = by_hand(checks)
 
 
 def vocabulary(*pieces: str) -> dict[str, int]:
@@ -29,61 +33,9 @@ def vocabulary(*pieces: str) -> dict[str, int]:
 # ---------------------------------------------------------------- worked cases
 
 
-def test_the_longest_piece_comes_first() -> None:
-    vocab = vocabulary("un", "una", "##a", "##aff", "##able", "##ff", "##b", "##le")
-    assert wordpiece.wordpiece("unaffable", vocab) == ["una", "##ff", "##able"]
-    del vocab["una"]
-    assert wordpiece.wordpiece("unaffable", vocab) == ["un", "##aff", "##able"]
-
-
-def test_longest_first_may_miss_a_cut_that_exists() -> None:
-    vocab = vocabulary("ab", "a", "##bc")
-    assert wordpiece.wordpiece("abc", vocab) == ["[UNK]"]  # "ab" is taken, then "##c" is missing
-
-
-def test_a_piece_that_starts_a_word_does_not_continue_one() -> None:
-    assert wordpiece.wordpiece("gogo", vocabulary("go")) == ["[UNK]"]
-    assert wordpiece.wordpiece("gogo", vocabulary("go", "##go")) == ["go", "##go"]
-
-
 def test_one_unknown_letter_makes_the_whole_word_unknown() -> None:
     vocab = vocabulary("good", "##x", "!")
     assert wordpiece.encode("good goodx goody!", vocab) == [5, 5, 6, 1, 7]
-
-
-def test_words_of_more_than_a_hundred_characters_are_unknown() -> None:
-    vocab = vocabulary("a", "##a")
-    assert wordpiece.wordpiece("a" * 100, vocab) == ["a"] + ["##a"] * 99
-    assert wordpiece.wordpiece("a" * 101, vocab) == ["[UNK]"]
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("Hello, World!", ["hello", ",", "world", "!"]),
-        ("it's $1.5+2", ["it", "'", "s", "$", "1", ".", "5", "+", "2"]),
-        ("Él Niño ÅNGSTRÖM", ["el", "nino", "angstrom"]),
-        ("e\u0301te\u0301", ["ete"]),
-        ("a\tb\nc\r d\u00a0e\u2003f", ["a", "b", "c", "d", "e", "f"]),
-        ("a\x00b\x07c\u200bd\ufffde\u00adf", ["abcdef"]),
-        ("日本語 is 語", ["日", "本", "語", "is", "語"]),
-        ("x\U0002b920y \U0002b820z", ["x", "\U0002b920", "y", "\U0002b820z"]),
-        ("ひらがな 한국", ["ひらかな", unicodedata.normalize("NFD", "한국")]),
-        ("“quoted”—dash…", ["“", "quoted", "”", "—", "dash", "…"]),
-        ("ΟΔΟΣ", ["οδοσ"]),
-        ("ﬁn Straße", ["ﬁn", "straße"]),
-        ("10 °C ½ €", ["10", "°c", "½", "€"]),
-        ("[MASK] ##ing", ["[", "mask", "]", "#", "#", "ing"]),
-        ("", []),
-        (" \n ", []),
-    ],
-)
-def test_words_and_punctuation_are_cut_apart(text: str, words: list[str]) -> None:
-    assert wordpiece.basic_split(text) == words
-
-
-def test_case_and_accents_stay_when_asked() -> None:
-    assert wordpiece.basic_split("Él Niño.", lowercase=False) == ["Él", "Niño", "."]
 
 
 def test_text_that_spells_a_special_token_is_text() -> None:

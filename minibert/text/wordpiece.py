@@ -68,7 +68,10 @@ def separate_chinese(text: str) -> str:
 
 
 def strip_accents(text: str) -> str:
-    """Take the accents off: "é" is decomposed into "e" and a mark, and the mark is dropped."""
+    """Take the accents off: "é" is decomposed into "e" and a mark, and the mark is dropped.
+
+    Decomposed is what Unicode calls NFD, a mark what it calls Mn; nothing is put together again.
+    """
     if text.isascii():
         return text
     return "".join(char for char in unicodedata.normalize("NFD", text) if unicodedata.category(char) != "Mn")
@@ -99,7 +102,10 @@ def is_punctuation(char: str) -> bool:
 
 
 def basic_split(text: str, lowercase: bool = True) -> list[str]:
-    """Return the normalised words of a text, each sign of punctuation as a word of its own."""
+    """Return the normalised words of a text, each sign of punctuation as a word of its own: "it's!" has four.
+
+    `lowercase` is what `normalise` means by it; what a sign is, `is_punctuation` says.
+    """
     spaced = (f" {char} " if is_punctuation(char) else char for char in normalise(text, lowercase))
     return "".join(spaced).split()
 
@@ -109,8 +115,9 @@ def wordpiece(
 ) -> list[str]:
     """Cut one word into pieces: always the longest that the vocabulary has, from left to right.
 
-    Pieces that continue a word are written with "##" in front. A word that cannot be cut to its very
-    end, or is longer than `max_chars`, is the one piece `unk` (Wu et al. 2016; Devlin et al. 2019).
+    Pieces that continue a word are written with "##" in front. A word that cannot be cut to its very end in
+    this way, or has more than `max_chars` characters, is the one piece `unk`; the empty word has no pieces
+    (Wu et al. 2016; Devlin et al. 2019).
     """
     if len(word) > max_chars:
         return [unk]
