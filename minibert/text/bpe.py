@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 from minibert.text.merging import merges
 
@@ -20,8 +20,9 @@ MAX_CHARS = 1000
 def byte_characters() -> dict[int, str]:
     """Return a character to write each of the 256 bytes with: a piece is then a string that can be seen.
 
-    Printable bytes of Latin-1 stand for themselves, the other 68 for the characters from U+0100 on: the
-    space is "Ġ", the new line "Ċ" (Radford et al. 2019, `bytes_to_unicode` of their code).
+    Printable bytes of Latin-1, "!" to "~", "¡" to "¬" and "®" to "ÿ", stand for the characters with their
+    own numbers. The other 68, in their order, stand for the characters from U+0100 on: 0 for "Ā", the space
+    for "Ġ", 127 for "ġ" (Radford et al. 2019, `bytes_to_unicode` of their code).
     """
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), 256)]
     others = [byte for byte in range(256) if byte not in printable]
@@ -35,7 +36,10 @@ ALPHABET = sorted(BYTES)
 
 
 def to_characters(text: str) -> str:
-    """Return the UTF-8 bytes of a text, each written as its character: "né" is "nÃ©"."""
+    """Return the UTF-8 bytes of a text, each written as its character: "né" is "nÃ©".
+
+    Raises ValueError for half of a surrogate pair, which has no bytes in UTF-8.
+    """
     return "".join(CHARACTERS[byte] for byte in text.encode("utf-8"))
 
 
@@ -65,9 +69,14 @@ def word_pattern() -> re.Pattern[str]:
 
 def characters_of(kind: str) -> str:
     """Return all characters of a kind of Unicode ("L", "N", "P", …) as ranges, to stand in a pattern."""
-    alike = groupby(range(0x110000), lambda code: unicodedata.category(chr(code)).startswith(kind))
-    runs = [list(run) for belongs, run in alike if belongs]
-    return "".join(f"\\U{run[0]:08x}-\\U{run[-1]:08x}" for run in runs)
+    runs = re.finditer(f"{kind}+", kinds())
+    return "".join(f"\\U{run.start():08x}-\\U{run.end() - 1:08x}" for run in runs)
+
+
+@functools.cache
+def kinds() -> str:
+    """Return the kinds of all characters of Unicode, a letter each: at place 65, that of "A", stands "L"."""
+    return "".join(unicodedata.category(chr(code))[0] for code in range(0x110000))
 
 
 def split(text: str) -> list[str]:
@@ -125,7 +134,11 @@ def vocabulary(merges: Sequence[Pair], specials: Sequence[str] = ()) -> dict[str
 def cut(word: str, ranks: Mapping[Pair, int]) -> list[str]:
     """Cut one word, written in characters of bytes, into pieces: single ones first, then merged in order.
 
-    `ranks` gives the place of each pair among the merges. The time grows with the square of the length.
+    `ranks` gives the place of each pair among the merges: of all the pairs that stand side by side, the one
+    of the lowest rank is merged, again and again, until none is known. Where it stands more than once, the
+    leftmost goes first: with the pair a-a, "aaa" becomes "aa", "a" (Sennrich et al. 2016, section 3.2).
+
+    The time grows with the square of the length.
     """
     pieces = list(word)
     while True:
@@ -149,6 +162,10 @@ def encode(text: str, vocab: Mapping[str, int], merges: Sequence[Pair]) -> list[
 
 
 def decode(ids: Iterable[int], vocab: Mapping[str, int]) -> str:
-    """Return the text of ids: what was encoded, to the byte."""
+    """Return the text of ids: what was encoded, to the byte.
+
+    `vocab` maps each piece, written in characters of bytes, to its id, in any order. A piece may end in the
+    middle of a character; bytes that are no UTF-8 when all are together become U+FFFD.
+    """
     pieces = {id: piece for piece, id in vocab.items()}
     return from_characters("".join(pieces[id] for id in ids))
