@@ -165,6 +165,17 @@ def test_a_lost_progress_file_costs_only_a_check_of_all(folder: Folder, course: 
     assert state(folder, "soft_forward") == PASSED
 
 
+def test_a_verdict_is_told_also_where_it_cannot_be_remembered(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(path: Path, content: str) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(progress, "replace_file", full)
+    assert folder.check(write(folder, "soft_forward", "right")).status == "passed"
+    assert "could not be remembered" in caplog.text and "No space left" in caplog.text
+
+
 def test_tries_are_counted_up_to_the_first_that_passes(folder: Folder) -> None:
     exercise = find_exercise("soft_forward")
     folder.check(exercise)
@@ -212,6 +223,19 @@ def test_the_latest_is_the_file_that_was_written_to_last(folder: Folder) -> None
     write(folder, "soft_forward", "earlier", time=1000)
     latest = folder.latest(folder.standing())
     assert latest is not None and latest.id == "mean_square"
+
+
+def test_the_learner_is_at_the_latest_until_it_passes(folder: Folder) -> None:
+    def at() -> str:
+        found = folder.to_write(folder.standing())
+        return found.id if found else ""
+
+    assert at() == "soft_forward"
+    exercise = write(folder, "mean_square", "a try")
+    assert at() == "mean_square"
+    write(folder, "mean_square", "right")
+    folder.check(exercise)
+    assert at() == "judge_square"
 
 
 # Hints.

@@ -266,6 +266,8 @@ class LearnWatch:
 class LearnHint:
     """Give the next of three hints; each says more than the one before.
 
+    Without ID it is for the exercise that you saved last or, where that has passed, for the next.
+
     example:
       minibert learn hint softmax_backward
     """
@@ -275,6 +277,8 @@ class LearnHint:
 
     def __call__(self) -> None:
         folder, exercise = find(self.id, self.folder)
+        if not self.id:
+            exercise = folder.to_write(folder.standing()) or exercise
         print(board.hint(folder, exercise, ink_for(sys.stdout), flags_for(self.folder)))
 
 

@@ -1,5 +1,6 @@
 """The learner's folder: a file for each exercise, what has become of it, and which one comes next."""
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ NAME = "exercises"
 PASSED, CHANGED, BEGUN, NEW, MISSING = "passed", "changed", "begun", "new", "missing"
 """What can have become of a file: it passed and is still the same; it passed and was changed since; something
 is written in it; nothing is; it is not there."""
+
+
+logger = logging.getLogger("minibert")
 
 
 class FolderError(ValueError):
@@ -121,6 +125,11 @@ class Folder:
         written = [each for each, state in standing.states.items() if state not in (NEW, MISSING)]
         return max(written, key=lambda each: self.file(each).stat().st_mtime_ns, default=None)
 
+    def to_write(self, standing: Standing) -> Exercise | None:
+        """Return the exercise that the learner is at: the latest, or the next where that has passed."""
+        latest = self.latest(standing)
+        return latest if latest and standing.states[latest] != PASSED else standing.next() or latest
+
     def check(self, exercise: Exercise, twin: bool = False) -> Verdict:
         """Run the checks on the learner's file, and remember what came of it.
 
@@ -152,7 +161,7 @@ class Folder:
             raise FolderError(f"{shown(path)} is not there; to get it anew: minibert learn start") from error
 
     def remember(self, exercise: Exercise, checked: str, verdict: Verdict) -> None:
-        """Remember what came of a check of a file with this digest."""
+        """Remember what came of a check of a file with this digest; say so where that cannot be written."""
         entry = progress.read(self.path).get(exercise.id, Entry())
         fields: dict[str, str | int] = {}
         if not entry.passed:
@@ -162,7 +171,10 @@ class Folder:
             fields |= {"passed": checked, "failed": "", "when": now}
         elif verdict.status != "slow" and checked == entry.passed:
             fields["failed"] = checked
-        update(self.path, {exercise.id: fields})
+        try:
+            update(self.path, {exercise.id: fields})
+        except OSError as error:
+            logger.warning(f"what came of {exercise.id} could not be remembered: {error}")
 
     def next_hint(self, exercise: Exercise) -> int:
         """Return how many hints may be read now, one more than before, and remember it."""

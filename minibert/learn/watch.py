@@ -138,7 +138,10 @@ class Watch:
         self.show(text, clear)
 
     def hint(self) -> None:
-        """Show the next hint."""
+        """Show the next hint: for what was saved last or, where that has passed, for what comes next."""
+        standing = self.folder.standing()
+        if standing.states[self.current] == PASSED:
+            self.current = standing.next() or self.current
         self.show(board.hint(self.folder, self.current, self.ink, self.flags))
 
     def next(self) -> None:
