@@ -42,6 +42,10 @@ def board(standing: Standing, ink: Ink) -> str:
         if changed:
             note = ink.paint("yellow", f"{changed} changed")
         lines.append(f"  {name}  {bar}{pad}  {done:2} of {total:2}  {note}".rstrip())
+    following = standing.next()
+    if following is not None:
+        effort = f"{stars(following)} {following.minutes} min"
+        lines += ["", *ink.named("next", f"{following.id}: {following.title} {effort}")]
     return ink.letters("\n".join(lines))
 
 
