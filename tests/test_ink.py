@@ -80,6 +80,11 @@ def test_wrap_keeps_what_fits_and_breaks_what_does_not() -> None:
     assert lines[-1].startswith("      x")
 
 
+def test_an_index_is_not_torn_apart() -> None:
+    lines = Ink(width=30).wrap("wrong values, first at [0, 0, 1, 2]: no")
+    assert lines == ["  wrong values, first at", "  [0, 0, 1, 2]: no"]
+
+
 def test_prose_fills_paragraphs_and_leaves_code_and_lists_alone() -> None:
     text = "One\nsentence.\n\n    x = 1\n    y = 2\n\n- one\n- two\n"
     assert Ink().prose(text) == [

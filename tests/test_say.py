@@ -145,6 +145,24 @@ got      [[2.25 0.   2.25]
     assert "7.5" in say(EXERCISE, other)
 
 
+def test_two_shapes_that_are_the_same_are_not_shown() -> None:
+    answers = "expected  float64 of shape (9, 9)\ngot       float64 of shape (9, 9)\n"
+    call = f"softmax_backward(x=1)\n{answers}9 of 81 entries differ, first at [1]: expected 1, got 2"
+    text = say(EXERCISE, replace(WRONG, call=call))
+    assert "float64" not in text and "9 of 81 entries" in text
+    assert "got       float64 of shape (8, 9)" in say(
+        EXERCISE,
+        replace(WRONG, call=call.replace("t       float64 of shape (9", "t       float64 of shape (8")),
+    )
+
+
+def test_an_array_of_arrays_is_shown_without_gaps() -> None:
+    call = CALL.replace(
+        "                [ 0.  0.  0.]]\n", "                \n\n                [ 0.  0.  0.]]\n"
+    )
+    assert say(EXERCISE, replace(WRONG, call=call)) == say(EXERCISE, WRONG)
+
+
 def test_long_arguments_give_way_and_answers_do_not() -> None:
     call = CALL.replace("                [ 0. 12. 12.]\n", "                [ 0. 12. 12.]\n" * 30)
     text = say(EXERCISE, replace(WRONG, call=call))

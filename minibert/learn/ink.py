@@ -30,6 +30,11 @@ ASCII = str.maketrans(
 CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """What moves the cursor or changes colours: it must not come out of the learner's code."""
 
+INDEX = re.compile(r"[\[(][\d, -]{1,20}[\])]")
+"""An index, or a shape: not to be torn apart at the end of a line."""
+
+GLUE = "\x00"
+
 
 @dataclass(frozen=True)
 class Ink:
@@ -66,13 +71,14 @@ class Ink:
                 lines.append((begin + line).rstrip())
                 continue
             lead = line[: len(line) - len(line.lstrip())]
-            lines += textwrap.wrap(
-                line.lstrip(),
+            filled = textwrap.wrap(
+                INDEX.sub(lambda found: found[0].replace(" ", GLUE), line.lstrip()),
                 self.width,
                 initial_indent=begin + lead,
                 subsequent_indent=(indent if hang is None else hang) + lead,
                 break_on_hyphens=False,
             )
+            lines += [part.replace(GLUE, " ") for part in filled]
         return lines
 
     def prose(self, text: str) -> list[str]:

@@ -109,6 +109,10 @@ def without_repeats(message: str, told: str) -> tuple[str, str]:
     at = re.search(r"first at \[[\d, ]*\]", lines[-1])
     if at and at[0] in message:
         told = "\n".join(lines[:-1])
+    lines = told.split("\n")
+    for number in range(len(lines) - 1):  # both are arrays of one shape, too large to be shown
+        if lines[number][:10] == "expected  " and f"got       {lines[number][10:]}" == lines[number + 1]:
+            told = "\n".join(lines[:number] + lines[number + 2 :])
     first, _, arrays = message.partition("\nexpected ")
     if arrays and numbers(arrays) == numbers(told.partition("\nexpected ")[2]):
         message = first
@@ -140,7 +144,7 @@ def broken(exercise: Exercise, verdict: Verdict, ink: Ink, room: Room) -> Paragr
     return [
         heading(ink, "red", "✗", f"{exercise.id} stops before there is an answer"),
         place(verdict, ink, verdict.message, room),
-        call(verdict.call.partition("\nexpected ")[0], ink, room),
+        call(re.split(r"\n(?:expected |The first difference)", verdict.call)[0], ink, room),
         printed(verdict, ink, room),
         mistake(exercise, verdict, ink),
         passed_so_far(verdict, ink),
@@ -179,7 +183,7 @@ def call(told: str, ink: Ink, room: Room) -> list[str]:
     """Return a call that was answered wrongly: its arguments, then what was expected and what came."""
     if not told:
         return []
-    lines = told.split("\n")
+    lines = [line for line in told.split("\n") if line.strip()]  # no gaps between the parts of an array
     number = next((number for number, line in enumerate(lines) if line.startswith("expected  ")), len(lines))
     answers = side_by_side(lines[number:], ink)
     # A remark on where the difference is stands before the answers.
