@@ -1,4 +1,4 @@
-"""Byte-pair encoding by hand, against worked cases and against the `tokenizers` library."""
+"""Byte-pair encoding: by hand, and against the `tokenizers` library; words, ids, and training."""
 
 import functools
 import json
@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import tokenizers
+from by_hand import by_hand
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from samples import CHINESE, DOCUMENTS, chinese_texts
@@ -14,27 +15,20 @@ from tokenizers import models, pre_tokenizers, trainers
 from unicode_differences import LISTED, OTHER_TABLES, agreeing, differing
 
 from minibert import sources
+from minibert.learn.checks import bpe as checks
+from minibert.learn.checks.bpe import MERGES
 from minibert.text import bpe, corpus
 
 TEXTS = [document.text for document in DOCUMENTS]
 
+test_by_hand = by_hand(checks)
+
 # ---------------------------------------------------------------- bytes
 
 
-def test_bytes_are_written_as_gpt2_writes_them() -> None:
+def test_the_characters_of_bytes_are_those_of_the_library() -> None:
     assert len(bpe.CHARACTERS) == len(bpe.BYTES) == 256
-    assert bpe.to_characters("a né\n\t!") == "aĠnÃ©Ċĉ!"
-    assert [bpe.CHARACTERS[byte] for byte in (0, 32, 127, 160, 173, 255)] == ["Ā", "Ġ", "ġ", "ł", "Ń", "ÿ"]
     assert set(bpe.ALPHABET) == set(pre_tokenizers.ByteLevel.alphabet())
-
-
-@given(st.text())
-def test_any_text_comes_back_from_its_bytes(text: str) -> None:
-    assert bpe.from_characters(bpe.to_characters(text)) == text
-
-
-def test_bytes_that_are_no_text_become_replacement_characters() -> None:
-    assert bpe.from_characters("aÃ") == "a\ufffd"
 
 
 # ---------------------------------------------------------------- words
@@ -68,17 +62,7 @@ def library_split(text: str) -> list[str]:
     return [text[start:end] for _, (start, end) in splitter.pre_tokenize_str(text)]
 
 
-# ---------------------------------------------------------------- a case worked out by hand
-
-MERGES = [("e", "s"), ("es", "t"), ("Ġ", "w"), ("l", "o")]
-
-
-def test_merges_are_applied_in_their_order() -> None:
-    ranks = {pair: rank for rank, pair in enumerate(MERGES)}
-    assert bpe.cut("Ġwest", ranks) == ["Ġw", "est"]
-    assert bpe.cut("lowest", {**ranks, ("o", "w"): -1}) == ["l", "ow", "est"]
-    assert bpe.cut("aaa", {("a", "a"): 0}) == ["aa", "a"]
-    assert bpe.cut("", ranks) == []
+# ---------------------------------------------------------------- ids, and what is left out
 
 
 def test_ids_are_specials_then_bytes_then_merges() -> None:
@@ -86,19 +70,6 @@ def test_ids_are_specials_then_bytes_then_merges() -> None:
     assert len(vocab) == 1 + 256 + 4
     assert (vocab["<|endoftext|>"], vocab["!"], vocab["es"], vocab["lo"]) == (0, 1, 257, 260)
     assert bpe.encode("lo west", vocab, MERGES) == [260, 259, 258]
-    assert bpe.decode([260, 259, 258], vocab) == "lo west"
-
-
-def test_training_takes_the_most_frequent_pair() -> None:
-    # "ab" stands there three times; then "cd" and " ab" twice, and "c" is before "Ġ".
-    assert bpe.train(["ab ab ab cd cd"], 256 + 3) == [("a", "b"), ("c", "d"), ("Ġ", "ab")]
-
-
-def test_training_stops_when_no_pair_is_left_and_refuses_too_few_pieces() -> None:
-    assert bpe.train(["ab"], 1000) == [("a", "b")]
-    assert bpe.train([], 256) == []
-    with pytest.raises(ValueError, match="at least 256 pieces, got 255"):
-        bpe.train(["ab"], 255)
 
 
 def test_words_of_more_than_a_thousand_characters_teach_nothing() -> None:
