@@ -67,12 +67,25 @@ def linear_cross_entropy(features: Tensor, weight: Tensor, bias: Tensor, targets
     Returns:
         Scalar, in nats.
     """
-    return _LinearCrossEntropy.apply(features, weight, bias, targets)  # pyright: ignore[reportReturnType]
+    return LinearCrossEntropy.apply(features, weight, bias, targets)  # pyright: ignore[reportReturnType]
 
 
-class _LinearCrossEntropy(torch.autograd.Function):
+class LinearCrossEntropy(torch.autograd.Function):
+    """The two passes of `linear_cross_entropy`."""
+
     @staticmethod
     def forward(ctx, features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss; leave its gradients in `ctx` for the backward pass.
+
+        With z = features weight^T + bias (N, V), p = softmax(z), y the one-hot targets, and w = 1/n where a
+        target counts and 0 elsewhere (n is how many count; where none does, all w are 0):
+
+        loss = sum_i w_i (log sum_v exp z_iv - z_i,target(i));  G = w (p - y)  (N, V)
+        dfeatures = G weight;  dweight = G^T features;  dbias = sum_i G_i
+
+        These three, in this order, go to `ctx.save_for_backward`, and nothing else. Autograd records nothing
+        in here, so tensors that are made in here may be changed in place.
+        """
         counts = targets != IGNORE
         w = counts.to(features.dtype) / counts.sum().clamp(min=1)  # (N,)
         index = targets.clamp(min=0)[:, None]
@@ -92,5 +105,6 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, dloss: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Return the gradients of features, weight and bias; the targets have none."""
         dfeatures, dweight, dbias = ctx.saved_tensors
         return dloss * dfeatures, dloss * dweight, dloss * dbias, None
