@@ -115,7 +115,8 @@ def orthogonalize(matrix: Array, steps: int = 5) -> Array:
     """Return about U V^T for a matrix U S V^T: the same directions, all singular values near 1.
 
     X <- a X + (b A + c A^2) X with A = X X^T, from X / ||X||; the singular values follow the quintic of
-    NEWTON_SCHULZ and end between about 0.7 and 1.2.
+    NEWTON_SCHULZ. Five steps take all that were at least 0.01 ||X|| to 0.68 to 1.13 (rounded); smaller ones
+    are still on their way up.
 
     Source: the Newton-Schulz iteration of Muon (Jordan et al. 2024).
 
