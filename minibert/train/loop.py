@@ -61,7 +61,12 @@ class Limits:
             raise ValueError("give steps, max_minutes or both: a run needs an end")
 
     def share(self, step: float, seconds: float) -> float:
-        """Return how much of the run is done, in [0, 1]."""
+        """Return how much of the run is done, in [0, 1], by whichever limit is nearer; None is no limit.
+
+        Args:
+            step: steps done.
+            seconds: time gone.
+        """
         by_steps = 0.0 if self.steps is None else step / self.steps
         by_time = 0.0 if self.seconds is None else seconds / self.seconds
         return min(1.0, max(by_steps, by_time))
@@ -166,7 +171,20 @@ def take_step(
     clip: float,
     dropout: int,
 ) -> dict[str, Tensor]:
-    """Take one step at `rate` of the peak learning rates; return the losses and the gradient's norm."""
+    """Take one step at `rate` of the peak learning rates; return the losses and the gradient's norm.
+
+    Args:
+        model: its weights change; after the step none has a gradient, as before it.
+        loss: (model, batch) -> scalars by name; the one named "loss" is minimised.
+        batch: is passed on to `loss`.
+        optimizers: each of their groups has its peak in `peak_lr`, and gets the rate of this step in `lr`.
+        rate: share of the peak, in [0, 1].
+        clip: largest global norm of the gradient of all parameters of the model.
+        dropout: seed of torch's random numbers, set before the loss is computed.
+
+    Returns:
+        All scalars of `loss` under their names, cut off from the graph, and `grad_norm`, before clipping.
+    """
     torch.manual_seed(dropout)
     losses = loss(model, batch)
     losses["loss"].backward()
@@ -218,7 +236,19 @@ def train_record(at: Progressed, limits: Limits, recent: Averages, optimizers: S
 
 
 def dropout_seed(seed: int, step: int, micro_batch: int = 0, rank: int = 0) -> int:
-    """Return the seed of dropout for one forward pass: a pure function, so a resumed run draws the same."""
+    """Return the seed of dropout for one forward pass: a pure function, so a resumed run draws the same.
+
+    `random_bits` makes 64 bits of the seed, the stream DROPOUT and the other counters, in this order; all but
+    the last bit are the seed.
+
+    Args:
+        seed: of the run.
+        step, micro_batch, rank: which forward pass it is: of which step, which part of its batch, and on
+            which process.
+
+    Returns:
+        An int in [0, 2^63), another one for each forward pass.
+    """
     return int(random_bits(seed, DROPOUT, step, micro_batch, rank)[0] >> 1)
 
 
