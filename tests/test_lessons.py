@@ -83,6 +83,7 @@ def test_each_command_has_help(word: str, capsys: pytest.CaptureFixture[str]) ->
         ("diff moon", "there is no exercise"),
         ("reset moon", "there is no exercise"),
         ("start a_file", "a_file is a file"),
+        ("audit moon", "there is no exercise"),
     ],
 )
 def test_wrong_words_are_explained_with_exit_code_2(

@@ -38,7 +38,7 @@ commands:
   tokenize MODEL TEXT   show the pieces of TEXT, their ids and places
   report RUN            draw a run's curves and write its report
   prove [BLOCK...]      hold every block by hand against three oracles
-  learn start           write it yourself: the exercises (minibert learn)
+  learn                 write it yourself, one function after another
   data list             the data sets that minibert knows, and the cache
   data show NAME        what a data set is, where it is from, its licence
   data get NAME...      bring data sets to this machine and verify them

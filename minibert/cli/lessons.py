@@ -16,7 +16,7 @@ from tyro.conf import Positional, arg
 from minibert.cli.terminal import UsageError
 from minibert.learn import board
 from minibert.learn.examine import environment
-from minibert.learn.exercises import Exercise, exercises
+from minibert.learn.exercises import Exercise, exercises, find_exercise
 from minibert.learn.folder import (
     CHANGED,
     MISSING,
@@ -362,7 +362,9 @@ class LearnAudit:
     def __call__(self) -> None:
         from minibert.learn.audit import main
 
-        main(self.ids)
+        with usage():
+            names = [find_exercise(word).id for word in self.ids]
+        main(names)
 
 
 COMMANDS = {
