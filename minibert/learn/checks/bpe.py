@@ -150,12 +150,12 @@ def check_a_word_without_known_pairs_stays_in_letters() -> None:
 def check_a_word_is_cut_as_if_it_had_been_there_in_training(size: Sizes, seed: int) -> None:
     """That is, all merges are gone through in their order, each from left to right."""
     rng = random.Random(seed)
-    for letters in ("ab", "abc"):
+    for letters in ("abc", "ab"):
         text = "".join(rng.choices(letters, k=30 + 10 * size.V))
         merges = [tuple(pair) for pair in learned_slowly([list(text)], 4 + 2 * size.N)]
         ranks = {(left, right): rank for rank, (left, right) in enumerate(merges)}
         for _ in range(size.N):
-            word = "".join(rng.choices(letters, k=rng.randint(1, 12)))
+            word = "".join(rng.choices(letters, k=rng.randint(4, 16)))
             pieces = list(word)
             for left, right in merges:
                 glue(pieces, left, right)
