@@ -162,6 +162,24 @@ def test_what_is_tiny_beside_the_rest_is_rounding() -> None:
     assert same(one, other, one)
 
 
+def test_gradients_and_the_memory_of_an_optimiser_are_part_of_what_became_of_the_arguments() -> None:
+    weight = torch.tensor([2.0, -1.0])
+    weight.grad = torch.tensor([0.5, -4.0])
+    tape = Tape()
+    tape.record("a check", lambda optimizer, weight: None)(torch.optim.Adam([weight], lr=0.1), weight)
+
+    def halve(optimizer: Any, weight: torch.Tensor) -> None:
+        assert weight.grad is not None
+        weight.grad /= 2  # the first step of Adam is of the same size all the same
+        optimizer.step()
+
+    def step(optimizer: Any, weight: torch.Tensor) -> None:
+        optimizer.step()
+
+    (one,), (again,), (other,) = (tape.play(function) for function in (step, step, halve))
+    assert same(one, again, one) and not same(one, other, one)
+
+
 def test_an_object_is_what_it_is_made_of() -> None:
     class Thing:
         def __init__(self, size: int) -> None:

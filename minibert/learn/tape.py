@@ -186,12 +186,17 @@ def freeze(value: Any, seen: frozenset[int] = frozenset()) -> Any:
     torch = loaded_torch()
     if isinstance(value, np.ndarray):
         return value.copy()
+    if torch and isinstance(value, torch.Tensor) and value.is_leaf and value.grad is not None:
+        return freeze(value.detach()), freeze(value.grad)
     if torch and isinstance(value, torch.Tensor):
         array = value.detach()
         narrow = array.dtype in (torch.bfloat16, torch.float16)
         return Narrow(array.float().numpy().copy()) if narrow else array.cpu().numpy().copy()
     if torch and isinstance(value, torch.nn.Module):
-        return type(value).__name__, value.training, freeze(dict(value.state_dict()), seen)
+        return type(value).__name__, value.training, freeze(dict(value.state_dict(keep_vars=True)), seen)
+    if torch and isinstance(value, torch.optim.Optimizer):  # its state has parameters as keys
+        parameters = [group["params"] for group in value.param_groups]
+        return type(value).__name__, freeze(parameters, seen), freeze(value.state_dict(), seen)
     if isinstance(value, Mapping):
         return {key: freeze(item, seen) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
