@@ -10,8 +10,8 @@ from minibert.learn.trial import Verdict
 
 PLAIN = Ink()
 
-BELOW = 6
-"""So many lines of the terminal are kept for what is said after the verdict."""
+AROUND = 7
+"""So many lines of the terminal are kept for what is said before and after the verdict."""
 
 Paragraphs = list[list[str]]
 
@@ -30,6 +30,10 @@ class Room:
     """What the check promises."""
     message: int = 30
     """Lines of what the check has said."""
+    least: int = 2
+    """Lines of the arguments of a call, even where its answers need all the room."""
+    passed: bool = True
+    """How many checks passed."""
 
 
 ROOMS = (
@@ -37,7 +41,7 @@ ROOMS = (
     Room(9, 3),
     Room(9, 3, arrays=False),
     Room(7, 2, arrays=False, promise=False),
-    Room(7, 0, arrays=False, promise=False, message=3),
+    Room(7, 0, arrays=False, promise=False, message=3, least=0, passed=False),
 )
 """From the widest to the narrowest; the first is taken that fits the terminal."""
 
@@ -49,7 +53,7 @@ def say(exercise: Exercise, verdict: Verdict, ink: Ink = PLAIN) -> str:
     for room in ROOMS:
         paragraphs = tell[verdict.status](exercise, verdict, ink, room)
         text = "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
-        if not ink.height or text.count("\n") + 1 + BELOW <= ink.height:
+        if not ink.height or text.count("\n") + 1 + AROUND <= ink.height:
             break
     return ink.letters(text)
 
@@ -99,7 +103,7 @@ def wrong(exercise: Exercise, verdict: Verdict, ink: Ink, room: Room) -> Paragra
         call(told, ink, room),
         printed(verdict, ink, room),
         mistake(exercise, verdict, ink),
-        passed_so_far(verdict, ink),
+        passed_so_far(verdict, ink, room),
     ]
 
 
@@ -147,7 +151,7 @@ def broken(exercise: Exercise, verdict: Verdict, ink: Ink, room: Room) -> Paragr
         call(re.split(r"\n(?:expected |The first difference)", verdict.call)[0], ink, room),
         printed(verdict, ink, room),
         mistake(exercise, verdict, ink),
-        passed_so_far(verdict, ink),
+        passed_so_far(verdict, ink, room),
     ]
 
 
@@ -158,7 +162,7 @@ def slow(exercise: Exercise, verdict: Verdict, ink: Ink, room: Room) -> Paragrap
         place(verdict, ink, f"{sentence(verdict.message)}. Does a loop of yours never end?", room),
         printed(verdict, ink, room),
         mistake(exercise, verdict, ink),
-        passed_so_far(verdict, ink),
+        passed_so_far(verdict, ink, room),
     ]
 
 
@@ -189,10 +193,12 @@ def call(told: str, ink: Ink, room: Room) -> list[str]:
     # A remark on where the difference is stands before the answers.
     begin = number - 1 if 0 < number < len(lines) and lines[number - 1].startswith("The first") else number
     asked = ink.wrap("\n".join(lines[:begin])) if begin else []
-    left = max(room.call - len(answers) - (number - begin), 2)
+    left = max(room.call - len(answers) - (number - begin), room.least)
     if len(asked) > left:  # the arguments give way, not the answers
-        asked = [*asked[: left - 1], "      …"]
-    return [*asked, *ink.wrap("\n".join(lines[begin:number]))[: number - begin], *answers]
+        asked = [*asked[: left - 1], "      …"] if left else []
+    if left:
+        asked += ink.wrap("\n".join(lines[begin:number])) if number > begin else []
+    return [*asked, *answers] if len(answers) <= room.call else [*asked, *answers[: room.call - 1], "  …"]
 
 
 def side_by_side(lines: list[str], ink: Ink) -> list[str]:
@@ -241,10 +247,10 @@ def mistake(exercise: Exercise, verdict: Verdict, ink: Ink) -> list[str]:
     return [*ink.wrap(what), *name]
 
 
-def passed_so_far(verdict: Verdict, ink: Ink) -> list[str]:
+def passed_so_far(verdict: Verdict, ink: Ink, room: Room) -> list[str]:
     """Return how many of the checks pass before the one that fails."""
     done, total = verdict.passed_checks, verdict.total_checks
-    if not total:
+    if not total or not room.passed:
         return []
     return [f"  {ink.bar(done, 0, total, 20)}  {done} of {total} checks passed"]
 
