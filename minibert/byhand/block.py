@@ -133,8 +133,22 @@ def prenorm_block_forward(
     middle = x + dropout(attention(norm(x))); out = middle + dropout(feedforward(norm(middle))).
     Xiong et al. 2020, table 1; Radford et al. 2019, section 2.3.
 
-    Arguments, parameters and results as for `block_forward`; the cache is for `prenorm_block_backward`.
     A stack of these needs one more norm after the last, for nothing here brings the sum itself to size.
+
+    Args:
+        x: (B, T, D).
+        params: "attention.…" as in `self_attention_forward`, "feedforward.…" as in `feedforward_forward`, and
+            "attention_norm.…" and "feedforward_norm.…", each a "weight" (D,) and a "bias" (D,).
+        heads: H, of which each is D / H wide.
+        mask: True = may attend, broadcastable to (B, H, T, T); None lets all attend to all.
+        activation: "gelu", "gelu_tanh" or "relu".
+        eps: what is added to the variance under the root of the norms.
+        rate: share of what each branch gives left out, in training.
+        attention_rate: share of the attention weights left out, in training.
+        generator: draws both; may be left out when the rates are 0.
+
+    Returns:
+        out (B, T, D), and what `prenorm_block_backward` needs.
     """
     normal, attention_norm = layernorm_forward(
         x, params["attention_norm.weight"], params["attention_norm.bias"], eps

@@ -84,9 +84,15 @@ def pad(size: Sizes, length: int) -> Mask:
     return padding_mask(attend)
 
 
+def narrow(size: Sizes) -> Sizes:
+    """Return the sizes with narrow heads: finite differences run a block twice for each of its parameters."""
+    return size._replace(K=min(size.K, 2))
+
+
 def draw_with(masked: str = "", settings: Settings = PLAIN):
     def draw(size: Sizes, rng: np.random.Generator) -> tuple[Array, Parameters, int, Mask | None, Settings]:
         """Return x (B, T, D), the parameters, H, a mask, and the settings."""
+        size = narrow(size)
         x = rng.normal(size=(size.B, size.T, size.D))
         mask = {"": None, "causal": causal_mask(size.T), "padding": pad(size, size.T)}[masked]
         return x, draw_block(size, rng), size.H, mask, settings
@@ -97,6 +103,7 @@ def draw_with(masked: str = "", settings: Settings = PLAIN):
 def draw_cross(padded: bool = False, settings: Settings = PLAIN):
     def draw(size: Sizes, rng: np.random.Generator) -> tuple[Any, ...]:
         """Return x (B, T, D), source (B, S, D), the parameters, H, two masks, and the settings."""
+        size = narrow(size)
         x, source = (rng.normal(size=(size.B, length, size.D)) for length in (size.T, size.S))
         source_mask = pad(size, size.S) if padded else None
         return x, source, draw_block(size, rng, True), size.H, causal_mask(size.T), source_mask, settings
@@ -317,7 +324,7 @@ def check_without_attention_weights_only_the_bias_is_heard(size: Sizes, seed: in
 def check_epsilon_is_the_one_asked_for(size: Sizes, seed: int) -> None:
     """A huge epsilon leaves of a norm only its shift: what pre-norm adds is then the same for all x."""
     x, source, params, heads, mask, _, _ = draw_cross()(size, np.random.default_rng(seed))
-    shift, moved = np.broadcast_to(params["feedforward_norm.bias"], x.shape), x + np.arange(size.D)
+    shift, moved = np.broadcast_to(params["feedforward_norm.bias"], x.shape), x + np.arange(x.shape[-1])
     for name, forward, _ in each_block(source, params, heads, mask, PLAIN._replace(eps=1e30)):
         out, _ = forward(x)
         if name == "pre-norm":
@@ -329,7 +336,8 @@ def check_epsilon_is_the_one_asked_for(size: Sizes, seed: int) -> None:
 def check_post_norm_gives_mean_zero_and_variance_one(size: Sizes, seed: int) -> None:
     """Where the last norm has the scale 1 and the shift 0; and so does the decoder's block."""
     x, source, params, heads, mask, _, _ = draw_cross()(size, np.random.default_rng(seed))
-    params |= {"feedforward_norm.weight": np.ones(size.D), "feedforward_norm.bias": np.zeros(size.D)}
+    D = x.shape[-1]
+    params |= {"feedforward_norm.weight": np.ones(D), "feedforward_norm.bias": np.zeros(D)}
     for name, forward, _ in each_block(source, params, heads, mask):
         out, _ = forward(x)
         if name != "pre-norm":
