@@ -62,7 +62,7 @@ from pydoc_data.topics import topics
 import matplotlib.pyplot as plt
 import numpy as np
 
-from minibert.learn.notebook import show
+from minibert.learn.notebook import exercise, show
 from minibert.text import bpe, wordpiece
 from minibert.text.byte_tokenizer import ByteTokenizer
 from minibert.text.merging import merge, merges
@@ -1052,6 +1052,53 @@ for mistake in mistakes:
 #
 # ## Exercises
 #
+# Ten functions of this chapter are for you to write. `minibert learn start` makes a folder with a file for
+# each: what it is to do, and an empty body. Fill it, and `minibert learn check` says whether it is right and,
+# if not, what is wrong with it. Each stands alone, and you may begin with any. (Or write the function in a
+# cell of a notebook, and call `check` on it: `from minibert.learn import check`.) The six after them are done
+# with a pencil, or lead further.
+#
+# ### To write: byte pairs
+
+# %%
+exercise("merge")
+
+# %%
+exercise("merges")
+
+# %%
+exercise("bpe_cut")
+
+# %% [markdown]
+# ### To write: from bytes and back
+
+# %%
+exercise("byte_characters")
+
+# %%
+exercise("to_characters")
+
+# %%
+exercise("bpe_train")
+
+# %%
+exercise("bpe_decode")
+
+# %% [markdown]
+# ### To write: WordPiece
+
+# %%
+exercise("wordpiece")
+
+# %%
+exercise("strip_accents")
+
+# %%
+exercise("basic_split")
+
+# %% [markdown]
+# ### To think about
+#
 # **1. Pencil.** The text has *he* 5 times, *her* 4 times, *here* 3 times and *hero* twice. Find the first
 # three merges and how many tokens are left after each. How is *heron* cut then, and what becomes of
 # its *n*?
@@ -1074,14 +1121,14 @@ for mistake in mistakes:
 #
 # </details>
 #
-# **3. The cut.** Write `cut` of `minibert/text/bpe.py` yourself. Then write a second one that goes through
-# *all* merges in their order, and for each through the word. Show with `strings` that the two agree. Which
-# is faster, and when would it be the other?
+# **3. The cut, the other way.** Write a second `cut`, one that goes through *all* merges in their order, and
+# for each through the word. Show with `strings` that it agrees with the library's. Which of the two is
+# faster, and when would it be the other?
 #
 # <details><summary>Hint</summary>
 #
-# For the second you need nothing but `merge`. It always takes as many rounds as there are merges, the first
-# one only as many as there are merges in this word.
+# You need nothing but `merge`. This one always takes as many rounds as there are merges, the library's only
+# as many as there are merges in this word.
 #
 # </details>
 #
