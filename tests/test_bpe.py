@@ -4,6 +4,7 @@ import functools
 import json
 import random
 import sys
+import unicodedata
 
 import pytest
 import tokenizers
@@ -60,6 +61,11 @@ def test_text_is_cut_into_words_with_their_spaces(text: str, words: list[str]) -
 def library_split(text: str) -> list[str]:
     splitter = pre_tokenizers.ByteLevel(add_prefix_space=False)
     return [text[start:end] for _, (start, end) in splitter.pre_tokenize_str(text)]
+
+
+def test_there_are_letters_and_numbers_nowhere_but_where_they_are_looked_for() -> None:
+    far = range(len(bpe.kinds()), sys.maxunicode + 1)
+    assert {unicodedata.category(chr(code))[0] for code in far} == {"C", "M"}
 
 
 # ---------------------------------------------------------------- ids, and what is left out

@@ -75,8 +75,11 @@ def characters_of(kind: str) -> str:
 
 @functools.cache
 def kinds() -> str:
-    """Return the kinds of all characters of Unicode, a letter each: at place 65, that of "A", stands "L"."""
-    return "".join(unicodedata.category(chr(code))[0] for code in range(0x110000))
+    """Return the kinds of all characters, a letter each: "L" stands at place 65, that of "A".
+
+    Only up to U+3FFFF: Unicode has no letters, no numbers and no signs beyond.
+    """
+    return "".join(unicodedata.category(chr(code))[0] for code in range(0x40000))
 
 
 def split(text: str) -> list[str]:
