@@ -1052,11 +1052,11 @@ for mistake in mistakes:
 #
 # ## Exercises
 #
-# Ten functions of this chapter are for you to write. `minibert learn start` makes a folder with a file for
-# each: what it is to do, and an empty body. Fill it, and `minibert learn check` says whether it is right and,
-# if not, what is wrong with it. Each stands alone, and you may begin with any. (Or write the function in a
-# cell of a notebook, and call `check` on it: `from minibert.learn import check`.) The six after them are done
-# with a pencil, or lead further.
+# Ten functions of this chapter are for you to write, and a test of one of them. `minibert learn start` makes
+# a folder with a file for each: what it is to do, and an empty body. Fill it, and `minibert learn check` says
+# whether it is right and, if not, what is wrong with it. Each stands alone, and you may begin with any. (Or
+# write the function in a cell of a notebook, and call `check` on it: `from minibert.learn import check`.) The
+# six questions after them are done with a pencil, or lead further.
 #
 # ### To write: byte pairs
 
@@ -1095,6 +1095,12 @@ exercise("strip_accents")
 
 # %%
 exercise("basic_split")
+
+# %% [markdown]
+# ### To write: a test
+
+# %%
+exercise("judge_wordpiece")
 
 # %% [markdown]
 # ### To think about
