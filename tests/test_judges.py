@@ -69,6 +69,19 @@ def test_a_learner_is_told_how_many_mistakes_are_seen_and_one_that_is_not(tmp_pa
     assert (verdict.killed, verdict.total_mutants) == (2, 8)
     assert verdict.message.startswith("it lets this pass: a hidden key gets the score 0 before the softmax")
     assert verdict.mistake == "only the sum of each row is looked at, and that without a mask"
+    assert verdict.printed == ""
+
+
+def test_warnings_are_no_answer(tmp_path) -> None:
+    """Neither the learner's own, of the logarithm of zero, nor that of a function that overflows."""
+    path = tmp_path / "judge_softmax.py"
+    path.write_text(
+        "import numpy as np\n\n\n"
+        "def judge_softmax(softmax_forward):\n"
+        "    softmax_forward(np.log([[0.0, 1e300], [1.0, 1.0]]) * [[1], [1000]])\n"
+    )
+    verdict = examine(find_exercise("judge_softmax"), path)
+    assert (verdict.status, verdict.killed, verdict.printed) == ("wrong", 0, "")
 
 
 @pytest.mark.parametrize(
