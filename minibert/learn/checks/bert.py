@@ -165,16 +165,28 @@ def draw_dropout(size: Sizes, rng: np.random.Generator) -> tuple[Examples, Param
     return examples, params, settings._replace(dropout=0.3, attention_dropout=0.2), 5
 
 
+def small(draw: Any, layers: int = 1) -> Any:
+    """Return a draw of smaller models: finite differences run one twice for each of its parameters."""
+    return lambda size, rng: draw(size._replace(K=min(size.K, 2), L=min(size.L, layers)), rng)
+
+
 CASES = [
-    Case("bert", pretraining_forward, pretraining_backward, draw_with(), torch_twin, transformers_twin),
+    Case(
+        "bert",
+        pretraining_forward,
+        pretraining_backward,
+        small(draw_with(), 2),
+        torch_twin,
+        transformers_twin,
+    ),
     *(
-        Case(name, pretraining_forward, pretraining_backward, draw, torch_twin, transformers_twin)
+        Case(name, pretraining_forward, pretraining_backward, small(draw), torch_twin, transformers_twin)
         for name, draw in (
             ("gelu with tanh", draw_with("gelu_tanh")),
             ("masked words alone", draw_with(pairs=False)),
         )
     ),
-    Case("dropout", seeded_forward, pretraining_backward, draw_dropout),
+    Case("dropout", seeded_forward, pretraining_backward, small(draw_dropout)),
 ]
 
 
