@@ -538,6 +538,79 @@ class LinearCrossEntropy(torch.autograd.Function):
 """,
     ),
     (
+        "bpe_cut",
+        "merged from the left, not in the order of the merges",
+        """
+def cut(word, ranks):
+    pieces = [letter for letter in word]
+    place = 0
+    while place + 1 < len(pieces):
+        left, right = pieces[place], pieces[place + 1]
+        if ranks.get((left, right)) is None:
+            place += 1
+        else:
+            pieces = pieces[:place] + [left + right] + pieces[place + 2 :]
+            place = 0
+    return pieces
+""",
+    ),
+    (
+        "torch_adamw",
+        "the decay passes through the gradient: that is L2, not AdamW",
+        """
+import torch
+
+
+def adamw_(parameter, gradient, mean, square, step, lr, betas, eps, weight_decay):
+    whole = torch.add(gradient, parameter, alpha=weight_decay)
+    for memory, new, beta in ((mean, whole, betas[0]), (square, whole**2, betas[1])):
+        memory.copy_(beta * memory + (1 - beta) * new)
+    size = torch.sqrt(square / (1 - betas[1] ** step)) + eps
+    parameter -= lr * (mean / (1 - betas[0] ** step)) / size
+""",
+    ),
+    (
+        "torch_adamw_step",
+        "the memory is made anew at every step",
+        """
+import torch
+from torch.optim import Optimizer
+
+from minibert.train.optimizer import adamw_
+
+
+class AdamW(Optimizer):
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            settings = group["lr"], group["betas"], group["eps"], group["weight_decay"]
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                mean, square = torch.zeros_like(p), torch.zeros_like(p)
+                count = torch.ones(())
+                adamw_(p, p.grad, mean, square, 1, *settings)
+                self.state[p] = {"step": count, "exp_avg": mean, "exp_avg_sq": square}
+""",
+    ),
+    (
+        "torch_clip_gradients",
+        "the norms are added up, not their squares",
+        """
+import torch
+
+
+def clip_gradients(parameters, largest):
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm = torch.zeros(())
+    for gradient in gradients:
+        norm = norm + (gradient * gradient).sum().sqrt()
+    factor = torch.clamp(largest / torch.clamp(norm, min=1e-12), max=1)
+    torch._foreach_mul_(gradients, factor)
+    return norm
+""",
+    ),
+    (
         "judge_linear_backward",
         "there is one position only: a sum and a mean are the same",
         """
@@ -854,6 +927,38 @@ def cross_entropy(logits, targets, smoothing=0.0):
 """,
     ),
     (
+        "bpe_cut",
+        """
+from itertools import pairwise
+
+
+def cut(word, ranks):
+    pieces = list(word)
+    while True:
+        pairs = list(enumerate(pairwise(pieces)))
+        known = [(-len(a + b), ranks[a, b], i) for i, (a, b) in pairs if (a, b) in ranks]
+        if not known:
+            return pieces
+        place = min(known)[2]  # the longest piece goes first
+        pieces[place : place + 2] = ["".join(pieces[place : place + 2])]
+""",
+    ),
+    (
+        "torch_adamw",
+        """
+import math
+
+
+def adamw_(parameter, gradient, mean, square, step, lr, betas, eps, weight_decay):
+    b1, b2 = betas
+    mean.lerp_(gradient, 1 - b1)
+    square.mul_(b2).addcmul_(gradient - mean, gradient - mean, value=1 - b2)
+    parameter.mul_(1 - lr * weight_decay)
+    root = square.sqrt().div_(math.sqrt(1 - b2**step)).add_(eps)
+    parameter.addcdiv_(mean, root, value=-lr / (1 - b1**step))
+""",
+    ),
+    (
         "judge_cross_entropy",
         """
 import math
@@ -1039,6 +1144,53 @@ def cross_entropy(logits, targets, smoothing=0.0):
     seen = targets >= 0
     losses = F.cross_entropy(logits[seen], targets[seen], reduction="sum", label_smoothing=smoothing)
     return losses / max(int(seen.sum()), 1)
+""",
+    ),
+    (
+        "bpe_cut",
+        """
+import heapq
+
+
+def cut(word, ranks):
+    pieces = list(word)  # a merged piece stands at its first place, and None at the others
+    after = [place + 1 for place in range(len(pieces))]
+    before = [place - 1 for place in range(len(pieces))]
+    heap = []
+
+    def offer(left):
+        if left >= 0 and after[left] < len(pieces):
+            pair = pieces[left], pieces[after[left]]
+            if pair in ranks:
+                heapq.heappush(heap, (ranks[pair], left, pair))
+
+    for place in range(len(pieces)):
+        offer(place)
+    while heap:
+        _, left, pair = heapq.heappop(heap)
+        right = after[left]
+        if right < len(pieces) and (pieces[left], pieces[right]) == pair:
+            pieces[left], pieces[right] = pair[0] + pair[1], None
+            after[left] = after[right]
+            if after[left] < len(pieces):
+                before[after[left]] = left
+            offer(before[left])
+            offer(left)
+    return [piece for piece in pieces if piece is not None]
+""",
+    ),
+    (
+        "torch_adamw",
+        """
+import torch
+
+
+def adamw_(parameter, gradient, mean, square, step, lr, betas, eps, weight_decay):
+    b1, b2 = betas
+    mean.copy_(b1 * mean + (1 - b1) * gradient)
+    square.copy_(b2 * square + (1 - b2) * torch.square(gradient))
+    move = mean / (1 - b1**step) / (torch.sqrt(square / (1 - b2**step)) + eps)
+    parameter.copy_((1 - lr * weight_decay) * parameter - lr * move)
 """,
     ),
     (
@@ -1348,6 +1500,43 @@ def cross_entropy(logits, targets, smoothing=0.0):
     losses = Negative(smoothing)(logits, targets)
     counts = targets != -100
     return torch.where(counts, losses, torch.zeros_like(losses)).sum() / counts.sum().clamp(min=1)
+""",
+    ),
+    (
+        "torch_adamw_step",
+        """
+# A method under a decorator of torch, other methods, a property, super(), and a generator.
+import torch
+from torch.optim import Optimizer
+
+from minibert.train.optimizer import adamw_
+
+
+class AdamW(Optimizer):
+    @property
+    def moving(self):
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    yield group, parameter
+
+    def remember(self, parameter):
+        state = self.state[parameter]
+        if "step" not in state:
+            state["step"] = torch.tensor(0.0)
+            for name in ("exp_avg", "exp_avg_sq"):
+                state[name] = torch.zeros_like(parameter)
+        return state
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        assert super().__repr__().startswith("AdamW")
+        for group, parameter in self.moving:
+            state = self.remember(parameter)
+            state["step"] += 1
+            memory = state["exp_avg"], state["exp_avg_sq"], int(state["step"])
+            settings = [group[name] for name in ("lr", "betas", "eps", "weight_decay")]
+            adamw_(parameter, parameter.grad, *memory, *settings)
 """,
     ),
 ]
