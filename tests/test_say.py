@@ -145,6 +145,11 @@ got      [[2.25 0.   2.25]
     assert "7.5" in say(EXERCISE, other)
 
 
+def test_the_only_entry_of_an_array_is_not_shown_twice() -> None:
+    call = "f(x=1)\nexpected  [9.85]\ngot       [9.8]\ndiffers at [0]: expected 9.85, got 9.8"
+    assert say(EXERCISE, replace(WRONG, call=call)).count("9.85") == 1
+
+
 def test_two_shapes_that_are_the_same_are_not_shown() -> None:
     answers = "expected  float64 of shape (9, 9)\ngot       float64 of shape (9, 9)\n"
     call = f"softmax_backward(x=1)\n{answers}9 of 81 entries differ, first at [1]: expected 1, got 2"

@@ -111,7 +111,7 @@ def without_repeats(message: str, told: str) -> tuple[str, str]:
     """Return what a check said, and the call, without what both of them show: the arrays, the first entry."""
     lines = told.split("\n")
     at = re.search(r"first at \[[\d, ]*\]", lines[-1])
-    if at and at[0] in message:
+    if lines[-1].startswith("differs at ") or (at and at[0] in message):
         told = "\n".join(lines[:-1])
     lines = told.split("\n")
     for number in range(len(lines) - 1):  # both are arrays of one shape, too large to be shown
@@ -125,7 +125,10 @@ def without_repeats(message: str, told: str) -> tuple[str, str]:
 
 def numbers(text: str) -> list[str]:
     """Return the numbers of a text, with three digits."""
-    return [f"{float(number):.3f}" for number in re.findall(r"-?\d+\.?\d*(?:e[-+]?\d+)?", text)]
+    return [
+        f"{float(number):.3f}".replace("-0.000", "0.000")
+        for number in re.findall(r"-?\d+\.?\d*(?:e[-+]?\d+)?", text)
+    ]
 
 
 def wrong_judge(exercise: Exercise, verdict: Verdict, ink: Ink, room: Room) -> Paragraphs:
