@@ -61,7 +61,7 @@ from minibert.byhand.feedforward import feedforward_backward, feedforward_forwar
 from minibert.byhand.gradcheck import GradientError, gradcheck
 from minibert.config import PRESETS, BertConfig
 from minibert.learn.mutate import mutants
-from minibert.learn.notebook import show
+from minibert.learn.notebook import exercise, show
 from minibert.model.bert import Bert
 from minibert.prove import prove
 
@@ -254,7 +254,7 @@ assert dparams["contract.weight"].tolist() == [[3, 5, 0], [30, 50, 0]]
 # %% [markdown]
 # Look at the third unit. It was below zero, so it sent nothing forward, and nothing came back: its weights
 # do not learn from this word. A ReLU unit that is below zero for *every* word gets no gradient at all, and
-# may never come back; it is dead. GELU's slope is zero at a single point only (exercise 3), which is one
+# may never come back; it is dead. GELU's slope is zero at a single point only (exercise 2), which is one
 # reason to prefer it.
 #
 # Here is the library's code. There $u$ is called `wide` and $h$ is called `bent`.
@@ -501,7 +501,7 @@ prove("activation", "dropout", "feedforward")
 # objects to all three.
 
 # %%
-named = "nothing bends", "the product rule", "the slope of the activation is left"
+named = "nothing bends", "the product rule is forgotten: the chance", "the slope of the activation is left"
 ours = [mutant for mutant in mutants() if mutant.stem in ("feedforward", "activation")]
 wrong = [mutant for mutant in ours if mutant.name.startswith(named)]
 assert len(wrong) == 3
@@ -539,7 +539,7 @@ for mutant in wrong:
 #   of the embeddings, and on the attention weights; there is none between the two layers of this block.
 
 # %%
-# the numbers in the hints of exercises 1 and 3
+# the numbers in the hints of exercises 1 and 2
 x = np.linspace(-2, 2, 81)
 sides = [relu_forward(side)[0] for side in (x, -x)]
 corners = [change * relu_forward(x - at)[0] for at, change in [(-1, 1), (0, -2), (1, 1)]]
@@ -549,6 +549,39 @@ assert left < 0 < right
 
 # %% [markdown]
 # ## Exercises
+#
+# Some functions of this chapter are for you to write. `minibert learn start` makes a folder with a file for
+# each, and `minibert learn check` says whether it is right and, if not, what is wrong with it. Each stands
+# alone. What comes after them is done with a pencil, or leads further.
+#
+# ### To write: the curves
+
+# %%
+exercise("relu_backward")
+
+# %%
+exercise("gelu_forward")
+
+# %%
+exercise("gelu_backward")
+
+# %%
+exercise("gelu_tanh_backward")
+
+# %% [markdown]
+# ### To write: the block, and dropout
+
+# %%
+exercise("feedforward_forward")
+
+# %%
+exercise("feedforward_backward")
+
+# %%
+exercise("dropout_forward")
+
+# %% [markdown]
+# ### To think about
 #
 # **1. Pencil.** Give the weights of a block with ReLU and two units, for which $y = |x|$. And with three
 # units, a hat: 0 outside of $[-1, 1]$, 1 at 0, straight in between.
@@ -560,17 +593,7 @@ assert left < 0 < right
 #
 # </details>
 #
-# **2. The slope of GELU.** Write `gelu_backward` (in `minibert/byhand/activation.py`) from (6.2), without
-# looking. What does `gradcheck` say when you forget the second term?
-#
-# <details><summary>Hint</summary>
-#
-# The cache holds $x$ and $\Phi(x)$. The bell curve you have to work out:
-# `np.exp(-x * x / 2) / math.sqrt(2 * math.pi)`.
-#
-# </details>
-#
-# **3. The bottom of GELU.** GELU has a lowest point on the left. Find it to six digits, with
+# **2. The bottom of GELU.** GELU has a lowest point on the left. Find it to six digits, with
 # `gelu_backward` and bisection (二分法).
 #
 # <details><summary>Hint</summary>
@@ -580,8 +603,8 @@ assert left < 0 < right
 #
 # </details>
 #
-# **4. Dropout, backward.** Write `dropout_forward` and `dropout_backward`. In a first version draw a *new*
-# mask in the backward pass. Does `gradcheck` see it? What if dropout had a rate of 0?
+# **3. A second draw.** Write a `dropout_backward` that draws a *new* mask. Does `gradcheck` see it? What if
+# dropout had a rate of 0?
 #
 # <details><summary>Hint</summary>
 #
@@ -590,7 +613,7 @@ assert left < 0 < right
 #
 # </details>
 #
-# **5. A gate.** Many newer models have $y = (f(x W_1^T) \odot x W_3^T)\, W_2^T$ in place of this block
+# **4. A gate.** Many newer models have $y = (f(x W_1^T) \odot x W_3^T)\, W_2^T$ in place of this block
 # (Shazeer 2020), here without biases. Write it with its backward pass, for $f$ = gelu. How wide may it be
 # in the middle, if it shall have as many weights as a block with $F = 4D$?
 #

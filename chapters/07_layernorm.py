@@ -72,7 +72,7 @@ from minibert.byhand.multihead import self_attention_forward
 from minibert.byhand.parameters import part
 from minibert.config import PRESETS
 from minibert.learn.mutate import mutants
-from minibert.learn.notebook import show
+from minibert.learn.notebook import exercise, show
 from minibert.prove import prove
 
 # %%
@@ -1077,9 +1077,9 @@ assert max(constants, forgotten, round_it, zeros) < right[0] / 2
 #   size 1 (a millionth), and takes a thousandth off where it has size 0.001. A model that is trained like
 #   that does not mind. A model whose weights come from elsewhere is off by so much in every norm.
 # - **GPT-2** has pre-norm, one more norm at the end, and lets the last matrix of each branch start
-#   smaller, by the root of the number of branches (exercise 6).
+#   smaller, by the root of the number of branches (exercise 5).
 # - **Zhang and Sennrich** (2019) leave the mean out and divide by the root of the mean square: RMSNorm,
-#   which most large models of today have (exercise 3).
+#   which most large models of today have (exercise 2).
 
 # %%
 
@@ -1105,6 +1105,51 @@ assert dn.mean() == 1 and np.isclose((dn * layer_norm(np.array([1.0, 1, 5, 5])))
 # %% [markdown]
 # ## Exercises
 #
+# Some functions of this chapter are for you to write. `minibert learn start` makes a folder with a file for
+# each, and `minibert learn check` says whether it is right and, if not, what is wrong with it. Each stands
+# alone. What comes after them is done with a pencil, or leads further.
+#
+# ### To write: the norm
+
+# %%
+exercise("layernorm_forward")
+
+# %%
+exercise("layernorm_backward")
+
+# %% [markdown]
+# ### To write: the block
+
+# %%
+exercise("add_norm_forward")
+
+# %%
+exercise("add_norm_backward")
+
+# %%
+exercise("block_forward")
+
+# %%
+exercise("block_backward")
+
+# %% [markdown]
+# ### To write: the other block
+
+# %%
+exercise("prenorm_block_forward")
+
+# %%
+exercise("prenorm_block_backward")
+
+# %% [markdown]
+# ### To write: a test
+
+# %%
+exercise("judge_layernorm_backward")
+
+# %% [markdown]
+# ### To think about
+#
 # **1. Pencil.** $x = (1, 1, 5, 5)$, $\gamma = 1$, $\beta = 0$. What is $n$? Now let $dy = (4, 0, 0, 0)$.
 # What is $dx$? Why do the last two features get nothing?
 #
@@ -1115,17 +1160,7 @@ assert dn.mean() == 1 and np.isclose((dn * layer_norm(np.array([1.0, 1, 5, 5])))
 #
 # </details>
 #
-# **2. Backward.** Cover the code and write `layernorm_backward` from (7.5) to (7.11). Then leave out one
-# term after the other. What does `gradcheck` say each time?
-#
-# <details><summary>Hint</summary>
-#
-# `keepdims=True` keeps the last axis, so that a mean over it can be taken off again. `dscale` and
-# `dshift` are summed over all axes *but* the last.
-#
-# </details>
-#
-# **3. Without the mean.** RMSNorm is $y_i = \gamma_i\, x_i / \sqrt{\frac1D \sum_j x_j^2 + \varepsilon}$.
+# **2. Without the mean.** RMSNorm is $y_i = \gamma_i\, x_i / \sqrt{\frac1D \sum_j x_j^2 + \varepsilon}$.
 # Derive its backward pass, write it, prove it. What becomes of the picture with the plane and the sphere?
 # Which of the two invariances is left?
 #
@@ -1136,7 +1171,7 @@ assert dn.mean() == 1 and np.isclose((dn * layer_norm(np.array([1.0, 1, 5, 5])))
 #
 # </details>
 #
-# **4. Batch norm.** Normalise each feature over all words of a batch, with a scale and a shift for each
+# **3. Batch norm.** Normalise each feature over all words of a batch, with a scale and a shift for each
 # feature. You need hardly any new code: which axes have to be swapped? Why can you not hand the scale
 # over?
 #
@@ -1147,8 +1182,7 @@ assert dn.mean() == 1 and np.isclose((dn * layer_norm(np.array([1.0, 1, 5, 5])))
 #
 # </details>
 #
-# **5. The other block.** Write `prenorm_block_forward` and `prenorm_block_backward` from (7.13), (7.18)
-# and (7.19), with the parts of this project. Then stack three of them with a last norm, and prove the
+# **4. A stack.** Stack three pre-norm blocks, with a last norm behind them, forward and backward. Prove the
 # whole stack with `gradcheck`.
 #
 # <details><summary>Hint</summary>
@@ -1158,7 +1192,7 @@ assert dn.mean() == 1 and np.isclose((dn * layer_norm(np.array([1.0, 1, 5, 5])))
 #
 # </details>
 #
-# **6. A gentler start.** Let the last matrices of all branches (`attention.output`,
+# **5. A gentler start.** Let the last matrices of all branches (`attention.output`,
 # `feedforward.contract`) start smaller, divided by $\sqrt{2L}$. How large are the numbers of a pre-norm
 # stack then, after each of 24 blocks? And the gradients? Do the same for post-norm.
 #

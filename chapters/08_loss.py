@@ -52,7 +52,7 @@ from minibert.byhand.loss import (
     mean_squared_error_forward,
 )
 from minibert.config import BertConfig, PretrainConfig
-from minibert.learn.notebook import break_on_purpose, show
+from minibert.learn.notebook import break_on_purpose, exercise, show
 from minibert.model.bert import BertForPretraining
 from minibert.prove import prove
 from minibert.train.loss import cross_entropy, linear_cross_entropy
@@ -84,8 +84,8 @@ from minibert.train.loss import cross_entropy, linear_cross_entropy
 #
 # Suppose the model already gives probabilities. What should it cost to have given the right word the
 # probability $p$? Ask three things of the cost $f(p)$. It is 0 for $p = 1$. It falls as $p$ grows. And two
-# guesses cost as much as each of them together: $f(p) + f(q)$. But the chance that two independent guesses
-# are both right is $p\,q$. So
+# guesses together cost as much as one and then the other: $f(p) + f(q)$. But the chance that two independent
+# guesses are both right is $p\,q$. So
 #
 # $$f(p\,q) = f(p) + f(q)$$
 #
@@ -678,6 +678,45 @@ assert loss < 1e-8 and (always_one.argmax(axis=1) == pairs).mean() == 0.5
 #
 # ## Exercises
 #
+# Some functions of this chapter are for you to write. `minibert learn start` makes a folder with a file for
+# each, and `minibert learn check` says whether it is right and, if not, what is wrong with it. Each stands
+# alone. What comes after them is done with a pencil, or leads further.
+#
+# ### To write: by hand
+
+# %%
+exercise("log_softmax")
+
+# %%
+exercise("cross_entropy_forward")
+
+# %%
+exercise("cross_entropy_backward")
+
+# %%
+exercise("mean_squared_error_backward")
+
+# %% [markdown]
+# ### To write: in PyTorch
+
+# %%
+exercise("torch_cross_entropy")
+
+# %%
+exercise("torch_mean_squared_error")
+
+# %%
+exercise("torch_linear_cross_entropy")
+
+# %% [markdown]
+# ### To write: a test
+
+# %%
+exercise("judge_cross_entropy")
+
+# %% [markdown]
+# ### To think about
+#
 # **1. Pencil.** Logits $(0, \log 3)$, and the target is the first class. Loss? Gradient? And with smoothing
 # $s = 0.2$?
 #
@@ -687,26 +726,7 @@ assert loss < 1e-8 and (always_one.argmax(axis=1) == pairs).mean() == 0.5
 #
 # </details>
 #
-# **2. Without overflow.** Write `log_softmax` of `minibert/byhand/loss.py`. Try it on `[1e4, -1e4]`, and in
-# float32. What would happen if you took off the maximum of the whole array and not that of each row?
-#
-# <details><summary>Hint</summary>
-#
-# A row whose logits are all 1,000 smaller than those of another: what are its exponentials?
-#
-# </details>
-#
-# **3. The gradient.** Write `cross_entropy_backward` from (8.3) to (8.6). Prove it with `gradcheck`, with
-# ignored positions and smoothing.
-#
-# <details><summary>Hint</summary>
-#
-# `np.exp(logs)` is a new array, so it may be changed in place. `dlogits[np.arange(N), targets] -= …` takes
-# the target's entry of each row; what is its index where the target is −100?
-#
-# </details>
-#
-# **4. Temperature.** Divide all logits by $T$ before the softmax. Derive the gradient. What becomes of $p$
+# **2. Temperature.** Divide all logits by $T$ before the softmax. Derive the gradient. What becomes of $p$
 # for $T \to 0$ and for $T \to \infty$, and of the size of the gradient for large $T$? (Chapter 24 needs
 # it.)
 #
@@ -716,7 +736,7 @@ assert loss < 1e-8 and (always_one.argmax(axis=1) == pairs).mean() == 0.5
 #
 # </details>
 #
-# **5. In pieces.** Write a `linear_cross_entropy` in NumPy that never holds more than 256 rows of logits at a
+# **3. In pieces.** Write a `linear_cross_entropy` in NumPy that never holds more than 256 rows of logits at a
 # time, and returns the loss, `dfeatures`, `dweight` and `dbias`. Hold it against the two blocks by hand.
 #
 # <details><summary>Hint</summary>
@@ -726,7 +746,7 @@ assert loss < 1e-8 and (always_one.argmax(axis=1) == pairs).mean() == 0.5
 #
 # </details>
 #
-# **6. A lower bound.** Show that for given frequencies $q$ no probabilities $p$ make $-\sum_v q_v \log p_v$
+# **4. A lower bound.** Show that for given frequencies $q$ no probabilities $p$ make $-\sum_v q_v \log p_v$
 # smaller than $p = q$ does.
 #
 # <details><summary>Hint</summary>

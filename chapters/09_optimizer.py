@@ -65,7 +65,7 @@ from minibert.byhand.optimizer import (
 )
 from minibert.byhand.parameters import join, part
 from minibert.learn.mutate import mutants
-from minibert.learn.notebook import break_on_purpose, show
+from minibert.learn.notebook import break_on_purpose, exercise, show
 from minibert.prove import prove
 from minibert.train.optimizer import decay_groups
 
@@ -752,7 +752,7 @@ assert error < 1e-8
 # No student can be better than the teacher. So we measure its **excess**: how much more its loss is than
 # the teacher's, in nats per word. As we know the teacher's probabilities $p$, no luck in sampling comes in.
 # Of all words that may follow a pair, each counts as often as the teacher would say it: $\sum p\,(\log p -
-# \log q)$ with the student's $q$, the Kullback–Leibler divergence of chapter 08, exercise 6. We take its
+# \log q)$ with the student's $q$, the Kullback–Leibler divergence of chapter 08, exercise 4. We take its
 # mean over 1000 pairs. Zero is perfect.
 
 # %%
@@ -1237,6 +1237,63 @@ assert np.isclose(0.001 * 0.01, 0.00001) and 1 - 10_000 / 1_000_000 == 0.99
 # %% [markdown]
 # ## Exercises
 #
+# Some functions of this chapter are for you to write. `minibert learn start` makes a folder with a file for
+# each, and `minibert learn check` says whether it is right and, if not, what is wrong with it. Each stands
+# alone. What comes after them is done with a pencil, or leads further.
+#
+# ### To write: by hand
+
+# %%
+exercise("momentum")
+
+# %%
+exercise("adamw")
+
+# %%
+exercise("clip")
+
+# %%
+exercise("schedule")
+
+# %% [markdown]
+# ### To write: Muon
+
+# %%
+exercise("orthogonalize")
+
+# %%
+exercise("muon")
+
+# %% [markdown]
+# ### To write: in PyTorch
+
+# %%
+exercise("torch_adamw")
+
+# %%
+exercise("torch_adamw_step")
+
+# %%
+exercise("torch_decay_groups")
+
+# %%
+exercise("torch_clip_gradients")
+
+# %%
+exercise("torch_orthogonalize")
+
+# %%
+exercise("schedule_factor")
+
+# %% [markdown]
+# ### To write: a test
+
+# %%
+exercise("judge_adamw")
+
+# %% [markdown]
+# ### To think about
+#
 # **1. Pencil.** Two steps of Adam as in the table, with the gradients 18 and $+3$. Where is $w$? And where
 # would it be with neither correction?
 #
@@ -1248,9 +1305,8 @@ assert np.isclose(0.001 * 0.01, 0.00001) and 1 - 10_000 / 1_000_000 == 0.99
 #
 # </details>
 #
-# **2. AdamW.** Cover the library's code, and write `adamw` from (9.5), (9.6) and (9.8) to (9.11). Hold it
-# against `torch.optim.AdamW` for ten steps, and make each of the mistakes above once. Which of them would
-# you have noticed from a curve?
+# **2. AdamW and its mistakes.** Hold your `adamw` against `torch.optim.AdamW` for ten steps. Then make each
+# of the mistakes above once. Which of them would you have noticed from a curve?
 #
 # <details><summary>Hint</summary>
 #
