@@ -104,7 +104,7 @@ def test_it_says_the_same_in_colour_and_in_ascii(exercise: Exercise, verdict: Ve
 
 @pytest.mark.parametrize(("exercise", "verdict"), VERDICTS)
 def test_a_verdict_fits_24_lines_with_room_for_what_comes_below(exercise: Exercise, verdict: Verdict) -> None:
-    assert len(say(exercise, verdict, Ink(height=24)).splitlines()) <= 17
+    assert len(say(exercise, verdict, Ink(height=24), around=7).splitlines()) <= 17
 
 
 def test_a_wrong_function_hears_everything() -> None:

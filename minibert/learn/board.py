@@ -147,9 +147,10 @@ def checked(
     standing = folder.standing()
     news = cheer(exercise, standing) if before.states[exercise] not in (PASSED, CHANGED) else ""
     further = after(exercise, verdict, folder, standing, ink, "" if keys else flags, keys)
-    parts = [say(exercise, verdict, ink), *ink.wrap(news)] if verdict.status == "passed" and news else []
-    parts = parts or [say(exercise, verdict, ink)]
-    return verdict, "\n".join(parts) + f"\n\n{further}"
+    parts = ink.wrap(news) if verdict.status == "passed" and news else []
+    below = "\n".join([*parts, "", further])
+    around = below.count("\n") + 4  # and the name of the file, a gap, and the prompt
+    return verdict, f"{say(exercise, verdict, ink, around)}\n{below}"
 
 
 @contextmanager

@@ -10,9 +10,6 @@ from minibert.learn.trial import Verdict
 
 PLAIN = Ink()
 
-AROUND = 7
-"""So many lines of the terminal are kept for what is said before and after the verdict."""
-
 Paragraphs = list[list[str]]
 
 
@@ -46,14 +43,14 @@ ROOMS = (
 """From the widest to the narrowest; the first is taken that fits the terminal."""
 
 
-def say(exercise: Exercise, verdict: Verdict, ink: Ink = PLAIN) -> str:
-    """Return a verdict in lines that fit the terminal."""
+def say(exercise: Exercise, verdict: Verdict, ink: Ink = PLAIN, around: int = 0) -> str:
+    """Return a verdict in lines that fit the terminal; so many lines are taken by what stands around it."""
     tell = {"passed": passed, "unwritten": unwritten, "wrong": wrong, "broken": broken, "slow": slow}
     text = ""
     for room in ROOMS:
         paragraphs = tell[verdict.status](exercise, verdict, ink, room)
         text = "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
-        if not ink.height or text.count("\n") + 1 + AROUND <= ink.height:
+        if not ink.height or text.count("\n") + 1 + around <= ink.height:
             break
     return ink.letters(text)
 
