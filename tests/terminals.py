@@ -17,6 +17,13 @@ ROOT = Path(__file__).parent.parent
 
 CLEAR = "\x1b[H\x1b[2J"
 
+TAKE_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""Run by Python before the command: from here on Ctrl-C in the terminal reaches it."""
+
 
 def plain(text: str) -> str:
     """Return what is left to be seen: no colours, no lines that were taken back."""
@@ -35,14 +42,13 @@ class Terminal:
         }
         environment |= {"PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "PYTHONUTF8": "1"} | extra
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "minibert", *words],
+            [sys.executable, "-ISc", TAKE_TERMINAL, sys.executable, "-m", "minibert", *words],
             cwd=cwd,
             env=environment,
             stdin=inner,
             stdout=inner,
             stderr=inner,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(inner)
         self.raw = ""

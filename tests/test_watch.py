@@ -17,7 +17,6 @@ from minibert.learn.audit import with_mistake
 from minibert.learn.examine import examine
 from minibert.learn.exercises import Exercise, exercises, find_exercise
 from minibert.learn.folder import Folder
-from minibert.learn.ink import Ink
 from minibert.learn.splice import solution
 from minibert.learn.watch import Keyboard, Saves, Watch
 
@@ -98,7 +97,7 @@ def test_other_files_of_the_folder_are_nobody_s_business(folder: Folder) -> None
 
 @pytest.fixture
 def watch(folder: Folder) -> Watch:
-    made = Watch(folder, Ink())
+    made = Watch(folder)
     made.keys = True
     return made
 

@@ -259,7 +259,7 @@ class LearnWatch:
     def __call__(self) -> None:
         with usage():
             folder = find_folder(self.folder)
-        Watch(folder, ink_for(sys.stdout), flags_for(self.folder)).run()
+        Watch(folder, flags_for(self.folder)).run()
 
 
 @dataclass(frozen=True)

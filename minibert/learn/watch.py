@@ -11,7 +11,7 @@ from types import TracebackType
 from minibert.learn import board
 from minibert.learn.exercises import Exercise, exercises
 from minibert.learn.folder import CHANGED, PASSED, Folder
-from minibert.learn.ink import Ink
+from minibert.learn.ink import Ink, ink_for
 
 POLL = 0.2
 """Seconds from one look at the files to the next."""
@@ -97,13 +97,18 @@ class Keyboard:
 class Watch:
     """The screen, and what is done when a file is saved or a key is pressed."""
 
-    def __init__(self, folder: Folder, ink: Ink, flags: str = "") -> None:
+    def __init__(self, folder: Folder, flags: str = "") -> None:
         self.folder = folder
-        self.ink = ink
         self.flags = flags
+        self.keys = False
         standing = folder.standing()
         self.saves = Saves(folder)
         self.current = folder.latest(standing) or standing.next() or exercises()[-1]
+
+    @property
+    def ink(self) -> Ink:
+        """What the terminal can show, at its size of this moment."""
+        return ink_for(sys.stdout)
 
     def run(self) -> None:
         """Go on until q is pressed; Ctrl-C raises KeyboardInterrupt."""
