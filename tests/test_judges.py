@@ -6,8 +6,8 @@ import pytest
 
 from minibert.learn.examine import examine
 from minibert.learn.exercises import Exercise, exercises, find_exercise
+from minibert.learn.grade import Graded
 from minibert.learn.mutate import Mutant, define, find_function, source_of
-from minibert.learn.trial import Graded
 
 JUDGES = [exercise for exercise in exercises() if exercise.judge]
 
@@ -30,8 +30,8 @@ def test_a_judge_lets_pass_what_is_right_however_it_is_written(exercise: Exercis
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_judge_sees_all_that_is_wrong(exercise: Exercise) -> None:
     tried = Graded(exercise)
-    assert 4 <= len(tried.made) <= 8
-    for name, function in tried.made.items():
+    assert 4 <= len(tried.wrong) <= 8
+    for name, function in tried.wrong.items():
         with pytest.raises(AssertionError):
             find_function(exercise.function)(function)
             pytest.fail(f"not seen: {name}", pytrace=False)
@@ -45,7 +45,7 @@ def test_each_weakness_lets_other_mistakes_slip(exercise: Exercise) -> None:
     for mutant in exercise.mistakes():
         lets_pass, seen = tried.pattern(worse(mutant))
         assert lets_pass, f"{mutant.name}: objects to what is right"
-        assert len(seen) < len(tried.made), f"{mutant.name}: sees everything"
+        assert len(seen) < len(tried.wrong), f"{mutant.name}: sees everything"
         assert seen not in known, f"{mutant.name}: sees what is seen with {known.get(seen)}"
         known[seen] = mutant.name
     assert len(known) >= 3

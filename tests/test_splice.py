@@ -94,22 +94,24 @@ def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def load(toys: Path, name: str, text: str, at_once: bool = True) -> tuple[Slot, ModuleType]:
     """Put a learner's file in the place of toy_library:NAME; return its slot and the library."""
-    path = toys / "mine.py"
     function = f"toy_library:{name}"
-    slots = splice({function: (textwrap.dedent(text), path)}, at_once=at_once)
-    return slots[function], importlib.import_module("toy_library")
+    slot = splice([function])[function]
+    slot.put(textwrap.dedent(text), toys / "mine.py")
+    if at_once:
+        slot.current = slot.written
+    return slot, importlib.import_module("toy_library")
 
 
 def test_who_imports_a_function_by_name_gets_the_learner_s(toys: Path) -> None:
     _, library = load(toys, "double", "def double(x):\n    return 10 * x\n")
     user = importlib.import_module("toy_user")
     assert user.twice_double(1) == 100 and library.six_times(1) == 30
-    assert library.TABLE == [0, 10, 20]
+    assert library.TABLE == [0, 2, 4], "what the library works out while it is loaded is its own"
 
 
 def test_until_it_is_told_a_slot_calls_the_library_s_own(toys: Path) -> None:
     slot, library = load(toys, "double", "def double(x):\n    return 10 * x\n", at_once=False)
-    assert library.TABLE == [0, 2, 4] and library.double(1) == 2
+    assert library.double(1) == 2
     slot.current = slot.written
     assert library.double(1) == 10 and slot.reference(1) == 2 and slot.calls == 5
 
@@ -133,17 +135,15 @@ def test_the_file_has_constants_helpers_and_imports_of_its_own(toys: Path) -> No
     assert library.helper(1) == -1, "and so does its helper"
 
 
-def test_what_the_file_imports_from_its_own_module_comes_when_that_is_whole(toys: Path) -> None:
+def test_the_file_may_import_from_its_own_module(toys: Path) -> None:
     text = "from toy_library import FACTOR, helper\n\ndef double(x):\n    return FACTOR * helper(x)\n"
-    slot, library = load(toys, "double", text, at_once=False)
-    slot.current = slot.written
+    _, library = load(toys, "double", text)
     assert library.double(7) == -21
 
 
 def test_such_an_import_may_give_another_name(toys: Path) -> None:
     text = "from toy_library import helper as other\n\ndef double(x):\n    return other(x)\n"
-    slot, library = load(toys, "double", text, at_once=False)
-    slot.current = slot.written
+    _, library = load(toys, "double", text)
     assert library.double(7) == -7
 
 
@@ -164,7 +164,7 @@ def test_a_decorated_function_keeps_its_decorator(toys: Path) -> None:
     """
     slot, library = load(toys, "double", text)
     assert [library.double(5), library.double(5)] == [120, 120]
-    assert slot.learner is not None and slot.learner.namespace["made"].count(5) == 1
+    assert slot.written.__wrapped__.__globals__["made"].count(5) == 1  # pyright: ignore[reportFunctionMemberAccess]
 
 
 def test_a_method_s_super_is_that_of_the_library_s_class(toys: Path) -> None:
@@ -219,14 +219,8 @@ def test_a_method_may_use_what_stands_below_its_class_and_the_class_itself(toys:
     [
         ("double", "def doubl(x):\n    return x\n", "the file has no double: it must keep the name", None),
         ("double", "double = 3\n", "double must be a function, but it is int", None),
-        ("Thing.name", "def name(self):\n    return 1\n", "the file has no Thing", None),
+        ("Thing.name", "def name(self):\n    return 1\n", "the file has no class Thing", None),
         ("Thing.name", "class Thing:\n    pass\n", "the file has no name in the class Thing", None),
-        (
-            "double",
-            "x = 1\nfrom toy_library import nothing\ndef double(x): pass\n",
-            "cannot import nothing",
-            2,
-        ),
         ("double", "from toy_library import double\n", "double is what you are to write here", 1),
         (
             "double",
@@ -271,8 +265,7 @@ def test_what_cannot_stand_in_the_library_is_told_in_a_sentence(
     ],
 )
 def test_anything_that_can_be_called_with_the_arguments_is_a_function(toys: Path, text: str) -> None:
-    slot, library = load(toys, "double", text, at_once=False)
-    slot.current = slot.written
+    _, library = load(toys, "double", text)
     assert library.double(1) == 10
 
 

@@ -122,7 +122,7 @@ def test_what_is_printed_is_kept_up_to_a_point() -> None:
             "softmax_backward.py:2",
         ),
         ("no such name", "broken", "cannot import name 'nothing' from 'numpy'", "softmax_backward.py:1"),
-        ("no such name of ours", "broken", "cannot import nothing", "softmax_backward.py:1"),
+        ("no such name of ours", "broken", "cannot import name 'nothing'", "softmax_backward.py:1"),
         ("name error", "broken", "NameError: name 'np' is not defined", "softmax_backward.py:2"),
         ("exception", "broken", "ZeroDivisionError: division by zero", "softmax_backward.py:3"),
         ("exception in NumPy", "broken", "ValueError: cannot reshape", "softmax_backward.py:3"),

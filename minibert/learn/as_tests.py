@@ -6,7 +6,6 @@ pytest itself is what runs; it collects this file, which puts the learner's func
 one test for each check.
 """
 
-import importlib
 import os
 import runpy
 import sys
@@ -14,10 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from minibert.learn.bench import Bench
 from minibert.learn.exercises import Exercise, find_exercise
+from minibert.learn.grade import Graded, Test
 from minibert.learn.sizes import Sizes
-from minibert.learn.splice import splice
-from minibert.learn.trial import Graded, Trial
 
 ID, FILE = "MINIBERT_EXERCISE", "MINIBERT_FILE"
 """How the file that pytest collects is told what to test."""
@@ -32,19 +31,21 @@ def pytest_generate_tests(metafunc: Any) -> None:
 
 def runs_of(exercise: Exercise, path: Path) -> Iterator[tuple[str, Callable[[], object]]]:
     """Put the learner's function into the library; yield the name of each test and what it runs."""
-    text = path.read_text(encoding="utf-8")
-    slot = splice({exercise.function: (text, path)})[exercise.function]
-    importlib.import_module(exercise.module)
-    if exercise.judge:
-        graded = Graded(exercise)
-        yield "lets pass what is right", lambda: graded.let_pass(slot.written)
-        for name in graded.made:
-            yield f"sees: {name}", lambda name=name: graded.expect_seen(name, slot.written)
-        return
-    checks = Trial(exercise, text, path).checks()
+    bench = Bench(exercise)
+    slot, graded = bench.slot, bench.graded if exercise.judge else None
+    slot.put(path.read_text(encoding="utf-8"), path)
     slot.current = slot.written
-    for check in checks:
+    for check in bench.checks:
         yield check.name, lambda check=check: check.run(Sizes(), 0)
+    if graded is not None:
+        yield "lets pass what is right", lambda: graded.let_pass(slot.written)
+        for name in graded.wrong:
+            yield f"sees: {name}", lambda name=name: expect_seen(graded, name, slot.written)
+
+
+def expect_seen(graded: Graded, name: str, test: Test) -> None:
+    """Raise AssertionError where a test lets a wrong function pass."""
+    assert not graded.passes(name, test), f"it lets this pass: {name}"
 
 
 def test_exercise(run: Any) -> None:

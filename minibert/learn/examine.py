@@ -6,20 +6,23 @@ already and forks for each file, for the many trials of an audit.
 
 import contextlib
 import io
+import itertools
 import json
 import os
+import queue
 import resource
 import signal
 import subprocess
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
+from minibert.learn.bench import Bench
 from minibert.learn.exercises import Exercise, find_exercise
 from minibert.learn.trial import Trial, Verdict
 
@@ -35,6 +38,10 @@ GRACE = 20.0
 
 MEMORY = 4 << 30
 """Bytes that a process may take, where the system can hold it to that."""
+
+
+MANY = "many"
+"""The word for a process that answers many requests."""
 
 
 @dataclass(frozen=True)
@@ -88,40 +95,38 @@ def examine(exercise: Exercise, path: Path, twin: bool = False, limit: float | N
 
 
 def examine_many(requests: Iterable[Request], workers: int = 2) -> Iterator[Verdict]:
-    """Try many files, so many at once; yield the verdicts in the order of the requests."""
-    process = subprocess.Popen(
-        [*command(), str(workers)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()
-    )
-    assert process.stdin is not None and process.stdout is not None
-    asked = list(requests)
-    feeder = threading.Thread(target=feed, args=(process.stdin, asked), daemon=True)
-    feeder.start()
-    waiting: dict[int, Verdict] = {}
-    try:
-        for number in range(len(asked)):
-            while number not in waiting:
-                line = process.stdout.readline()
-                if not line:
-                    raise RuntimeError(f"the examining process ended with {process.wait()}")
-                answer = json.loads(line)
-                waiting[answer["number"]] = Verdict(**answer["verdict"])
-            yield waiting.pop(number)
-    finally:
-        process.kill()
-        process.wait()
-        feeder.join()
-        process.stdout.close()
+    """Try many files, so many at once; yield the verdicts in the order of the requests.
 
+    Requests for one exercise that follow each other are quickest: they share what is found out about it.
+    """
+    groups = [list(group) for _, group in itertools.groupby(requests, lambda asked: (asked.id, asked.twin))]
+    idle: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
+    line, pipe = [*command(), MANY], subprocess.PIPE
+    processes = [subprocess.Popen(line, stdin=pipe, stdout=pipe, env=environment()) for _ in range(workers)]
+    for process in processes:
+        idle.put(process)
 
-def feed(stream: IO[bytes], asked: Iterable[Request]) -> None:
-    """Write requests, a line each, until the other side has gone."""
-    try:
-        with stream:
-            for item in asked:
-                stream.write(json.dumps(asdict(item)).encode() + b"\n")
-                stream.flush()
-    except BrokenPipeError:
-        pass
+    def ask(group: list[Request]) -> list[Verdict]:
+        process = idle.get()
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(json.dumps([asdict(asked) for asked in group]).encode() + b"\n")
+        process.stdin.flush()
+        lines = [process.stdout.readline() for _ in group]
+        idle.put(process)
+        return [Verdict(**json.loads(line)) for line in lines]
+
+    with ThreadPoolExecutor(workers) as pool:
+        answers = [pool.submit(ask, group) for group in groups]
+        try:
+            for answer in answers:
+                yield from answer.result()
+        finally:
+            for process in processes:
+                process.kill()
+            pool.shutdown(cancel_futures=True)
+            for process in processes:
+                with process:
+                    pass
 
 
 def command() -> list[str]:
@@ -150,18 +155,66 @@ def read_answer(written: bytes, code: int | None, limit: float) -> Verdict:
 
 
 def main(arguments: list[str]) -> None:
-    """Read requests from standard input and write verdicts; with a number, fork for each, so many at once."""
+    """Answer requests from standard input: one, or list after list of such as are for the same exercise."""
     answers = os.fdopen(os.dup(1), "wb")
-    asked = (Request(**json.loads(line)) for line in sys.stdin.buffer)
-    if arguments:
-        fork_for_each(asked, answers, int(arguments[0]))
+    if arguments == [MANY]:
+        import torch  # noqa: F401  so that no child has to
+
+        for line in sys.stdin.buffer:
+            answer_group([Request(**asked) for asked in json.loads(line)], answers)
     else:
-        answer(next(asked), answers)
-    answers.flush()
+        answer(Request(**json.loads(sys.stdin.buffer.readline())), answers)
     os._exit(0)  # whatever threads the learner's code has left behind
 
 
-def answer(asked: Request, stream: IO[bytes]) -> None:
+def answer_group(group: list[Request], answers: IO[bytes]) -> None:
+    """Answer requests for one exercise, in a child that makes one bench and forks for each of them."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(reading)
+        with os.fdopen(writing, "wb") as stream:
+            try:
+                bench = Bench(find_exercise(group[0].id), group[0].twin)
+                bench.prepare()
+                for asked in group:
+                    stream.write(json.dumps(asdict(answer_apart(asked, bench))).encode() + b"\n")
+                    stream.flush()
+            except Exception:
+                stream.write((json.dumps(asdict(our_fault())).encode() + b"\n") * len(group))
+                stream.flush()
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream:
+        for _ in group:
+            answers.write(stream.readline())
+            answers.flush()
+    os.waitpid(child, 0)
+
+
+def answer_apart(asked: Request, bench: Bench) -> Verdict:
+    """Answer a request in a child of this process; kill it when it hangs."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    child = os.fork()
+    if not child:
+        with os.fdopen(writing, "wb") as stream:
+            answer(asked, stream, bench)
+        os._exit(0)
+    os.close(writing)
+    end = time.monotonic() + asked.limit + GRACE
+    done = status = 0
+    while not done:
+        if time.monotonic() > end:
+            os.kill(child, signal.SIGKILL)
+        done, status = os.waitpid(child, os.WNOHANG)
+        time.sleep(0.001)
+    with os.fdopen(reading, "rb") as stream:
+        written = stream.read() or b""  # what is there: a child of the child may hold the pipe open
+    return read_answer(written, os.waitstatus_to_exitcode(status), asked.limit)
+
+
+def answer(asked: Request, stream: IO[bytes], bench: Bench | None = None) -> None:
     """Answer a request, in this process, which hears and says nothing else from now on."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
@@ -175,54 +228,15 @@ def answer(asked: Request, stream: IO[bytes]) -> None:
         stream.flush()
 
     try:
-        exercise, path = find_exercise(asked.id), Path(asked.path)
-        deliver(Trial(exercise, asked.text, path, asked.twin, asked.limit, deliver=deliver).run())
+        ready = bench or Bench(find_exercise(asked.id), asked.twin)
+        deliver(Trial(ready, asked.text, Path(asked.path), asked.limit, deliver).run())
     except Exception:
-        deliver(Verdict("broken", message=f"this is minibert's own fault:\n{traceback.format_exc(-3)}"))
+        deliver(our_fault())
 
 
-def fork_for_each(asked: Iterator[Request], answers: IO[bytes], workers: int) -> None:
-    """Answer requests in children of this process, which has loaded the libraries; kill those that hang."""
-    import torch  # noqa: F401  so that no child has to
-
-    from minibert.learn.mutate import mutants
-
-    mutants()
-    running: dict[int, tuple[int, int, float, float]] = {}
-    more = True
-    number = 0
-    while more or running:
-        while more and len(running) < workers:
-            item = next(asked, None)
-            more = item is not None
-            if item is not None:
-                pid, pipe = fork(item)
-                running[pid] = (number, pipe, time.monotonic() + item.limit + GRACE, item.limit)
-                number += 1
-        for pid, (which, pipe, end, limit) in list(running.items()):
-            done, status = os.waitpid(pid, os.WNOHANG)
-            if not done and time.monotonic() > end:
-                os.kill(pid, signal.SIGKILL)
-                done, status = os.waitpid(pid, 0)
-            if done:
-                del running[pid]
-                with os.fdopen(pipe, "rb") as stream:
-                    verdict = read_answer(stream.read(), os.waitstatus_to_exitcode(status), limit)
-                answers.write(json.dumps({"number": which, "verdict": asdict(verdict)}).encode() + b"\n")
-                answers.flush()
-        time.sleep(0.002)
-
-
-def fork(asked: Request) -> tuple[int, int]:
-    """Start a child that answers a request; return its number and where its answer can be read."""
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid:
-        os.close(writing)
-        return pid, reading
-    with os.fdopen(writing, "wb") as stream:
-        answer(asked, stream)
-    os._exit(0)
+def our_fault() -> Verdict:
+    """Return what is said when it was none of the learner's code that raised the present exception."""
+    return Verdict("broken", message=f"this is minibert's own fault:\n{traceback.format_exc(-3)}")
 
 
 if __name__ == "__main__":

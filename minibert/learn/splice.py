@@ -6,7 +6,7 @@ imports by name, methods, properties and `super()` all meet the learner's functi
 stays the library's.
 
 The learner's file runs as a file of its own, with its own imports, constants and helpers; tracebacks point
-into it. Only what it imports from the very module that is being loaded has to wait until that is whole.
+into it.
 """
 
 import ast
@@ -39,58 +39,75 @@ class LearnerError(Exception):
 class Slot:
     """The place of one function in the library, and the version of it that is called there."""
 
-    def __init__(self, function: str, text: str, path: Path, at_once: bool) -> None:
+    def __init__(self, function: str) -> None:
         self.function = function
-        self.at_once = at_once
-        """The learner's version is called from the beginning, not only when it is told to be."""
-        self.calls = 0
-        self.text = text
-        """The learner's file."""
-        self.path = path
-        self.learner: Learner | None = None
         self.module: ModuleType | None = None
+        self.definition: Any = missing
+        """What the library defines: the function, or the property or static or class method around it."""
         self.reference: Callable[..., Any] = missing
         self.written: Callable[..., Any] = missing
+        """The learner's version, once it has been put in."""
         self.current: Callable[..., Any] = missing
+        """The version that is called; in the beginning the library's."""
+        self.calls = 0
 
-    def take(self, reference: Any, namespace: dict[str, Any]) -> Any:
-        """Take the library's definition and the module's names so far; return what stands there instead."""
-        self.reference = bare(reference)
-        self.learner = Learner(self.function, self.text, self.path, namespace)
-        written = self.learner.find()
-        expect_same_kind(written, reference, self.function)
-        self.written = bare(written)
-        expect_same_arguments(self.written, self.reference, self.function)
-        self.current = self.written if self.at_once else self.reference
+    def take(self, definition: Any) -> Any:
+        """Take the library's definition, and return what stands there instead."""
+        self.definition = definition
+        self.reference = self.current = bare(definition)
 
-        @functools.wraps(plain(reference))
+        @functools.wraps(plain(definition))
         def dispatch(*args: Any, **kwargs: Any) -> Any:
             self.calls += 1
             return self.current(*args, **kwargs)
 
-        if isinstance(reference, (staticmethod, classmethod, property, functools.cached_property)):
-            return type(reference)(dispatch)
-        return dispatch
+        kind = kind_of(definition)
+        return kind(dispatch) if kind else dispatch
 
-    def complete(self, module: ModuleType) -> None:
-        """Give the learner's file what it had to wait for, once the library's module is whole."""
-        self.module = module
-        if self.learner is not None:
-            self.learner.complete(module)
+    def put(self, text: str, path: Path) -> None:
+        """Run a learner's file and take its version of the function, which is not called yet.
+
+        Raises LearnerError for a file without such a function; whatever else the file raises goes through.
+        """
+        tree = ast.parse(text, str(path))
+        refuse_itself(tree, self.function)
+        namespace: dict[str, Any] = {
+            "__name__": self.function.partition(":")[0],
+            "__file__": str(path),
+            "__builtins__": __builtins__,
+        }
+        exec(compile(tree, str(path), "exec"), namespace)
+        name = self.function.partition(":")[2]
+        written = find_in(namespace, name)
+        if kind_of(written) is not kind_of(self.definition):
+            kind = kind_of(self.definition)
+            what = f"a {kind.__name__}" if kind else "neither a property nor a static or class method"
+            raise LearnerError(f"{name} must be {what}, as in the stub")
+        self.written = bare(written)
+        expect_same_arguments(self.written, self.reference, name)
+        if self.owner is not None:
+            class_name, _, method = name.partition(".")
+            join(namespace[class_name], self.owner, method)
+            namespace[class_name] = self.owner
 
     @property
     def owner(self) -> type | None:
         """The library's class that the function is a method of."""
-        *classes, _ = self.function.partition(":")[2].split(".")
-        found: Any = self.module
-        for name in classes:
-            found = vars(found)[name]
-        return found if classes else None
+        class_name, _, method = self.function.partition(":")[2].partition(".")
+        return getattr(self.module, class_name) if method else None
 
 
 def missing(*args: Any, **kwargs: Any) -> Any:
-    """Stand in a slot whose module is not loaded."""
-    raise RuntimeError("the module of this function has not been imported")
+    """Stand in a slot that is empty."""
+    raise RuntimeError("there is no function here yet")
+
+
+KINDS = (property, staticmethod, classmethod, functools.cached_property)
+
+
+def kind_of(definition: Any) -> type | None:
+    """Return what a function is wrapped in inside its class, or None."""
+    return next((kind for kind in KINDS if isinstance(definition, kind)), None)
 
 
 def bare(function: Any) -> Callable[..., Any]:
@@ -102,79 +119,49 @@ def bare(function: Any) -> Callable[..., Any]:
     return function.__func__ if isinstance(function, (staticmethod, classmethod)) else function
 
 
-class Learner:
-    """A learner's file, run."""
+def refuse_itself(tree: ast.Module, function: str) -> None:
+    """Raise LearnerError where a file imports the very function that it is to define."""
+    module, _, name = function.partition(":")
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module == module and has_name(node, name):
+            raise LearnerError(f"{name} is what you are to write here: leave out this import", node.lineno)
 
-    def __init__(self, function: str, text: str, path: Path, library: Mapping[str, Any]) -> None:
-        self.function = function
-        self.late: list[tuple[str, str, int]] = []
-        self.namespace: dict[str, Any] = {
-            "__name__": function.partition(":")[0],
-            "__file__": str(path),
-            "__builtins__": __builtins__,
-        }
-        tree = ast.parse(text, str(path))
-        tree.body = [self.hold_back(node, library) for node in tree.body]
-        exec(compile(tree, str(path), "exec"), self.namespace)
 
-    def hold_back(self, node: ast.stmt, library: Mapping[str, Any]) -> ast.stmt:
-        """Take a line that imports from the module being loaded: bind what is there, note the rest."""
-        module, _, target = self.function.partition(":")
-        if not isinstance(node, ast.ImportFrom) or node.level or node.module != module:
-            return node
-        for alias in node.names:
-            if alias.name == target.partition(".")[0] and "." not in target:
-                raise LearnerError(
-                    f"{alias.name} is what you are to write here: leave out this import", node.lineno
-                )
-            name = alias.asname or alias.name
-            if alias.name in library:
-                self.namespace[name] = library[alias.name]
-            self.late.append((alias.name, name, node.lineno))
-        return ast.copy_location(ast.Pass(), node)
+def has_name(node: ast.ImportFrom, name: str) -> bool:
+    """Return whether an import brings a name."""
+    return any(alias.name == name for alias in node.names)
 
-    def find(self) -> Any:
-        """Return what the file defines under the function's name.
 
-        Raises LearnerError where there is no such thing.
-        """
-        found: Any = self.namespace
-        name = self.function.partition(":")[2]
-        so_far: list[str] = []
-        for part in name.split("."):
-            so_far.append(part)
-            if part not in (found if isinstance(found, dict) else getattr(found, "__dict__", {})):
-                inside = f" in the class {so_far[-2]}" if len(so_far) > 1 else ""
-                raise LearnerError(f"the file has no {part}{inside}: it must keep the name that the stub has")
-            found = found[part] if isinstance(found, dict) else vars(found)[part]
-        if not callable(bare(found)):
-            raise LearnerError(f"{name} must be a function, but it is {type(found).__name__}")
-        return found
+def find_in(namespace: Mapping[str, Any], name: str) -> Any:
+    """Return what a file defines under the name of a function or of a method.
 
-    def complete(self, module: ModuleType) -> None:
-        """Bind what was imported from the module itself, and join the learner's class to the library's."""
-        for name, asname, line in self.late:
-            if not hasattr(module, name):
-                raise LearnerError(f"cannot import {name}: {module.__name__} has no such name", line)
-            self.namespace[asname] = getattr(module, name)
-        *classes, method = self.function.partition(":")[2].split(".")
-        if classes:
-            mine, theirs = self.namespace[classes[0]], getattr(module, classes[0])
-            self.join(mine, theirs, method)
-            self.namespace[classes[0]] = theirs
+    Raises LearnerError where there is no such thing.
+    """
+    found: Mapping[str, Any] = namespace
+    *classes, last = name.split(".")
+    where = ""
+    for part in classes:
+        if not isinstance(found.get(part), type):
+            raise LearnerError(f"the file has no class {part}: it must keep the name that the stub has")
+        found, where = vars(found[part]), f" in the class {part}"
+    if last not in found:
+        raise LearnerError(f"the file has no {last}{where}: it must keep the name that the stub has")
+    if not callable(bare(found[last])):
+        raise LearnerError(f"{name} must be a function, but it is {type(found[last]).__name__}")
+    return found[last]
 
-    def join(self, mine: type, theirs: type, method: str) -> None:
-        """Give the library's class the learner's other methods; let their `super()` mean that of the library.
 
-        Raises LearnerError for a method that the library's class has already.
-        """
-        for name, value in vars(mine).items():
-            if name != method and name not in CLASS_FURNITURE:
-                if name in vars(theirs):
-                    raise LearnerError(f"{theirs.__name__}.{name} is the library's: give yours another name")
-                setattr(theirs, name, value)
-            for cell in class_cells(value):
-                cell.cell_contents = theirs
+def join(mine: type, theirs: type, method: str) -> None:
+    """Give the library's class the learner's other methods; let their `super()` mean that of the library.
+
+    Raises LearnerError for a method that the library's class has already.
+    """
+    for name, value in vars(mine).items():
+        if name != method and name not in CLASS_FURNITURE:
+            if name in vars(theirs):
+                raise LearnerError(f"{theirs.__name__}.{name} is the library's: give yours another name")
+            setattr(theirs, name, value)
+        join_class(value, theirs)
 
 
 CLASS_FURNITURE = {
@@ -194,22 +181,13 @@ def class_cells(value: Any) -> Iterable[CellType]:
     return [cells["__class__"]] if "__class__" in cells else []
 
 
-def join_class(function: Callable[..., Any], theirs: type) -> None:
+def join_class(function: Any, theirs: type) -> None:
     """Let `super()` in a function mean that of a class."""
     for cell in class_cells(function):
         cell.cell_contents = theirs
 
 
-def expect_same_kind(written: Any, reference: Any, function: str) -> None:
-    """Raise LearnerError where a property, a static or a class method was one and is none now, or reverse."""
-    kinds = (property, staticmethod, classmethod, functools.cached_property)
-    wanted = next((kind for kind in kinds if isinstance(reference, kind)), None)
-    if next((kind for kind in kinds if isinstance(written, kind)), None) is not wanted:
-        what = f"a {wanted.__name__}" if wanted else "neither a property nor a static or class method"
-        raise LearnerError(f"{function.partition(':')[2]} must be {what}, as in the stub")
-
-
-def expect_same_arguments(written: Callable[..., Any], reference: Callable[..., Any], function: str) -> None:
+def expect_same_arguments(written: Callable[..., Any], reference: Callable[..., Any], name: str) -> None:
     """Raise LearnerError where the arguments have other names, or another order, than those of the stub."""
     try:
         mine = list(inspect.signature(written).parameters.values())
@@ -222,7 +200,6 @@ def expect_same_arguments(written: Callable[..., Any], reference: Callable[..., 
     if [argument.name for argument in mine[: len(theirs)]] != [argument.name for argument in theirs] or any(
         argument.default is argument.empty for argument in extra
     ):
-        name = function.partition(":")[2]
         wanted, got = (", ".join(argument.name for argument in some) for some in (theirs, mine))
         raise LearnerError(f"{name} must take the arguments ({wanted}), as in the stub; it takes ({got})")
 
@@ -230,11 +207,11 @@ def expect_same_arguments(written: Callable[..., Any], reference: Callable[..., 
 class Finder(importlib.abc.MetaPathFinder):
     """Find the modules that have a slot, and load them with it."""
 
-    def __init__(self, slots: Mapping[str, Slot]) -> None:
-        self.slots = slots
+    def __init__(self, slots: Iterable[Slot]) -> None:
+        self.slots = list(slots)
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
-        mine = [slot for slot in self.slots.values() if slot.function.partition(":")[0] == fullname]
+        mine = [slot for slot in self.slots if slot.function.partition(":")[0] == fullname]
         if not mine:
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path)
@@ -252,13 +229,11 @@ class Loader(importlib.machinery.SourceFileLoader):
 
     def exec_module(self, module: ModuleType) -> None:
         tree = ast.parse(Path(self.path).read_text(encoding="utf-8"), self.path)
-        for name in self.slots:
+        for name, slot in self.slots.items():
             add_handle(tree, name)
-        namespace = vars(module)
-        namespace[HANDLE] = lambda name, reference: self.slots[name].take(reference, namespace)
-        exec(compile(ast.fix_missing_locations(tree), self.path, "exec"), namespace)
-        for slot in self.slots.values():
-            slot.complete(module)
+            slot.module = module
+        setattr(module, HANDLE, lambda name, definition: self.slots[name].take(definition))
+        exec(compile(ast.fix_missing_locations(tree), self.path, "exec"), vars(module))
 
 
 def add_handle(tree: ast.Module, name: str) -> None:
@@ -288,25 +263,19 @@ def find_definition(tree: ast.Module, name: str) -> tuple[list[ast.stmt], ast.Fu
     return around, node
 
 
-def splice(texts: Mapping[str, tuple[str, Path]], at_once: bool = False) -> dict[str, Slot]:
-    """Let learners' files stand in the library, for all that is imported from now on.
+def splice(functions: Iterable[str]) -> dict[str, Slot]:
+    """Give slots to functions of the library, and import the modules that define them.
 
-    Args:
-        texts: for each function, the text of the learner's file and its path.
-        at_once: call the learner's functions from the beginning, also while the library is imported.
-
-    Returns:
-        for each function its slot. Unless `at_once`, the library's own is called until `current` is set.
-
-    Raises:
-        RuntimeError: a module that is to be changed has been imported already.
+    Raises RuntimeError where such a module has been imported before, without slots.
     """
-    slots = {function: Slot(function, text, path, at_once) for function, (text, path) in texts.items()}
-    for function in slots:
-        module = function.partition(":")[0]
+    slots = {function: Slot(function) for function in functions}
+    modules = dict.fromkeys(function.partition(":")[0] for function in slots)
+    for module in modules:
         if module in sys.modules:
             raise RuntimeError(f"{module} has been imported before its functions could be replaced")
-    sys.meta_path.insert(0, Finder(slots))
+    sys.meta_path.insert(0, Finder(slots.values()))
+    for module in modules:
+        importlib.import_module(module)
     return slots
 
 

@@ -1,29 +1,31 @@
-"""Try a learner's function: run the checks on it, and find out what is wrong with it.
+"""Try a learner's file: run the checks on its function, and find out what is wrong with it.
 
-This is what happens inside the process that `examine` starts; nothing of the library but its exercises may
-have been imported before.
+This is what happens inside a process that `examine` starts.
 """
 
 import contextlib
-import importlib
 import io
 import os
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
-from minibert.learn.exercises import Exercise
+from minibert.learn.bench import Bench
 from minibert.learn.limits import TooSlow, time_limit
-from minibert.learn.mutate import Mutant, define, find_function, plain, source_of
-from minibert.learn.splice import LearnerError, Slot, splice
+from minibert.learn.splice import LearnerError
 
 PRINTED = 2000
 """So many characters of what the learner's code prints are kept."""
+
+LONGEST = 4000
+"""So many characters of a message, or of a call, are kept."""
+
+
+OWN_ASSERT = "its own assert failed"
 
 
 @dataclass(frozen=True)
@@ -84,77 +86,64 @@ class Objection:
 
 @dataclass
 class Trial:
-    """An exercise, a learner's file, and where the file stands."""
+    """A learner's file on the bench of its exercise."""
 
-    exercise: Exercise
+    bench: Bench
     text: str
     path: Path
-    twin: bool = False
-    """Run PyTorch itself, not its stored numbers."""
     limit: float = 10.0
     """Seconds for the checks."""
-    slots: Mapping[str, Slot] = field(default_factory=dict)
-    asked: int = 0
-    """How many of the checks that passed have called the function."""
     deliver: Callable[[Verdict], object] = print
     """Takes the verdict on code that cannot be ended, before the process ends."""
+    asked: int = 0
+    """How many of the checks that passed have called the function."""
 
     def run(self) -> Verdict:
-        """Return the verdict. Must be called once in a process."""
+        """Return the verdict. A bench is good for one file."""
         begin = time.perf_counter()
         printed = Printed()
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            verdict = self.judge() if self.exercise.judge else self.check()
-        return replace(verdict, printed=printed.text, seconds=time.perf_counter() - begin)
+            verdict = self.put() or (self.judge() if self.bench.exercise.judge else self.check())
+        return replace(
+            verdict,
+            message=verdict.message[:LONGEST],
+            call=verdict.call[:LONGEST],
+            printed=printed.text,
+            seconds=time.perf_counter() - begin,
+        )
 
-    def load(self) -> Slot | Objection:
-        """Put the function into the library, and return its slot, or why that cannot be done."""
-        self.slots = splice({self.exercise.function: (self.text, self.path)})
-        objection = self.attempt(lambda: importlib.import_module(self.exercise.module))
-        return objection or self.slots[self.exercise.function]
+    def put(self) -> Verdict | None:
+        """Put the function into the library; return why that cannot be done, or None."""
+        objection = self.attempt(lambda: self.bench.slot.put(self.text, self.path), self.limit)
+        return refused(objection) if objection else None
 
     def check(self) -> Verdict:
         """Run the checks on the function."""
-        slot = self.load()
-        if isinstance(slot, Objection):
-            return refused(slot)
-        checks = self.checks()
-        slot.current = slot.written
-        failed = self.first_failing(checks)
+        self.bench.slot.current = self.bench.slot.written
+        failed = self.first_failing()
         if failed is None:
             return Verdict("passed", passed_checks=self.asked, total_checks=self.asked)
         number, objection = failed
         if objection.status == "unwritten":
             return refused(objection)
-        from minibert.learn.diagnose import diagnose
-
-        found = diagnose(self.exercise, slot, checks, number, show=objection.status != "slow")
+        found = self.bench.known.diagnose(number, show=objection.status != "slow")
         return replace(
             refused(objection),
-            check=checks[number].name,
-            promise=checks[number].promise,
+            check=self.bench.checks[number].name,
+            promise=self.bench.checks[number].promise,
             mistake=found.mistake,
             call=found.call,
             passed_checks=found.passed,
             total_checks=found.total,
         )
 
-    def checks(self) -> Sequence[Any]:
-        """Return the checks of the exercise; those of the twin compare with its stored numbers."""
-        from minibert.learn.proof import checks_of
-        from minibert.learn.twins import stored_checks
-
-        of = checks_of if self.twin else stored_checks
-        modules = [importlib.import_module(f"minibert.learn.checks.{s}") for s in self.exercise.check_stems]
-        return [check for module in modules for check in of(module)]
-
-    def first_failing(self, checks: Sequence[Any]) -> tuple[int, Objection] | None:
+    def first_failing(self) -> tuple[int, Objection] | None:
         """Return the first check that fails and why, or None."""
         from minibert.learn.sizes import Sizes
 
-        slot = self.slots[self.exercise.function]
+        slot = self.bench.slot
         end = time.monotonic() + self.limit
-        for number, check in enumerate(checks):
+        for number, check in enumerate(self.bench.checks):
             left, before = max(end - time.monotonic(), 0.01), slot.calls
             objection = self.attempt(lambda check=check: check.run(Sizes(), 0), left)
             if objection:
@@ -162,9 +151,39 @@ class Trial:
             self.asked += slot.calls > before
         return None
 
-    def attempt(self, action: Callable[[], object], limit: float | None = None) -> Objection | None:
+    def judge(self) -> Verdict:
+        """Run the learner's test: on right functions it must say nothing, on wrong ones something."""
+        test, graded = self.bench.slot.written, self.bench.graded
+        objection = self.attempt(lambda: graded.let_pass(test), self.limit)
+        if objection:
+            return refused(self.too_strict(objection))
+        seen: list[str] = []
+        if objection := self.attempt(lambda: seen.extend(graded.seen(test)), self.limit):
+            return refused(objection)
+        total = len(graded.wrong)
+        if len(seen) == total:
+            return Verdict("passed", killed=total, total_mutants=total, passed_checks=1, total_checks=1)
+        alive = next(name for name in graded.wrong if name not in seen)
+        return Verdict(
+            "wrong",
+            message=f"it lets this pass: {alive}",
+            mistake=graded.name(test),
+            killed=len(seen),
+            total_mutants=total,
+        )
+
+    def too_strict(self, objection: Objection) -> Objection:
+        """Return what it means that a test has objected to something right."""
+        if objection.status == "wrong":
+            return Objection("wrong", f"it objects to {self.bench.graded.at}: {objection.message}")
+        if objection.status == "broken" and objection.message.startswith(OWN_ASSERT):
+            return Objection(
+                "wrong", f"it objects to {self.bench.graded.at}", objection.place, objection.line
+            )
+        return objection
+
+    def attempt(self, action: Callable[[], object], limit: float) -> Objection | None:
         """Do something that runs the learner's code; return what kept it from working, or None."""
-        limit = self.limit if limit is None else limit
         try:
             with warnings.catch_warnings(), time_limit(limit, self.give_up):
                 warnings.simplefilter("ignore")
@@ -202,7 +221,7 @@ class Trial:
         if place and not isinstance(error, AssertionError):
             return Objection("broken", f"{type(error).__name__}: {words}", place, line)
         if innermost:
-            return Objection("broken", f"its own assert failed: {words}", place, line)
+            return Objection("broken", f"{OWN_ASSERT}: {words}", place, line)
         if isinstance(error, (AssertionError, ValueError)):
             return Objection("wrong", words)
         return Objection("wrong", f"{type(error).__name__}: {words}")
@@ -222,108 +241,6 @@ class Trial:
             return "", ""
         lines = self.text.splitlines()
         return f"{self.path.name}:{line}", lines[line - 1].strip() if 0 < line <= len(lines) else ""
-
-    def judge(self) -> Verdict:
-        """Run the learner's test: on right functions it must say nothing, on wrong ones something."""
-        slot = self.load()
-        if isinstance(slot, Objection):
-            return refused(slot)
-        graded = Graded(self.exercise)
-        objection = self.attempt(lambda: graded.let_pass(slot.written))
-        if objection and objection.status == "wrong":
-            objection = Objection("wrong", f"it objects to {graded.at}: {objection.message}")
-        if objection and objection.status == "broken" and "its own assert" in objection.message:
-            objection = Objection("wrong", f"it objects to {graded.at}", objection.place, objection.line)
-        if objection:
-            return refused(objection)
-        objection = self.attempt(lambda: graded.see(slot.written))
-        if objection:
-            return refused(objection)
-        total = len(graded.made)
-        if len(graded.seen) == total:
-            return Verdict("passed", killed=total, total_mutants=total, passed_checks=1, total_checks=1)
-        seen = tuple(graded.seen)  # to name the weakness, other tests are tried
-        mistake = graded.name_of(slot, self.exercise.mistakes())
-        alive = next(name for name in graded.made if name not in seen)
-        return Verdict(
-            "wrong",
-            message=f"it lets this pass: {alive}",
-            mistake=mistake,
-            killed=len(seen),
-            total_mutants=total,
-        )
-
-
-class Graded:
-    """A learner's test, and the functions, right and wrong, that it is tried on."""
-
-    def __init__(self, exercise: Exercise) -> None:
-        module = importlib.import_module(exercise.of.partition(":")[0])
-        self.function = find_function(exercise.of)
-        self.right = [define(source, exercise.of, vars(module)) for source in exercise.right]
-        source = source_of(self.function)
-        self.made = {
-            mutant.name: define(mutant.written(source), exercise.of, vars(module))
-            for mutant in exercise.to_kill()
-        }
-        self.seen: list[str] = []
-        self.at = ""
-
-    def let_pass(self, test: Callable[[Any], object]) -> None:
-        """Run the test on all that is right; what it raises goes through."""
-        self.at = "the library's own function"
-        ask(test, self.function)
-        self.at = "a right version that is written differently"
-        for function in self.right:
-            ask(test, function)
-
-    def see(self, test: Callable[[Any], object]) -> None:
-        """Run the test on all that is wrong; a wrong function that breaks has been seen too."""
-        self.seen = []
-        for name in self.made:
-            with contextlib.suppress(AssertionError):
-                self.expect_seen(name, test)
-                self.seen.append(name)
-
-    def expect_seen(self, name: str, test: Callable[[Any], object]) -> None:
-        """Raise AssertionError where the test lets a wrong function pass."""
-        try:
-            ask(test, self.made[name])
-        except Exception:
-            return
-        raise AssertionError(f"it lets this pass: {name}")
-
-    def pattern(self, test: Callable[[Any], object]) -> tuple[bool, tuple[str, ...]]:
-        """Return whether the test lets all pass that is right, and what it sees of what is wrong."""
-        try:
-            with time_limit(2.0):
-                try:
-                    self.let_pass(test)
-                except Exception:
-                    return False, ()
-                self.see(test)
-        except TooSlow:
-            return False, ("too slow",)
-        return True, tuple(self.seen)
-
-    def name_of(self, slot: Slot, mistakes: Sequence[Mutant]) -> str:
-        """Return the names of the known bad tests that see exactly as much: one, or "" for none."""
-        mine = self.pattern(slot.written)
-        reference = source_of(plain(slot.reference))
-        names = [
-            mutant.name
-            for mutant in mistakes
-            if self.pattern(define(mutant.written(reference), mutant.function, vars(slot.module))) == mine
-        ]
-        return ", or: ".join(names)
-
-
-def ask(test: Callable[[Any], object], function: Callable[..., Any]) -> None:
-    """Run a learner's test on a function. A warning is no answer: what comes out is for the test to judge."""
-    from minibert.learn.tape import quiet
-
-    with quiet():
-        test(function)
 
 
 def refused(objection: Objection) -> Verdict:
