@@ -5,11 +5,15 @@ import math
 
 import pytest
 import torch
+from by_hand import by_hand
 from torch import nn
 
-from minibert.train.loop import Limits, choose_device, dropout_seed, take_step, train
+from minibert.learn.checks import train_loop as train_checks
+from minibert.train.loop import Limits, choose_device, train
 from minibert.train.loss import cross_entropy
 from minibert.train.optimizer import AdamW, Muon
+
+test_in_torch = by_hand(train_checks, examples=5)
 
 STEPS = 7
 
@@ -152,25 +156,6 @@ def test_evaluation_sees_a_model_without_dropout_and_training_goes_on_with_it(tm
     assert held_out == [{"kind": "held_out", "step": s, "word_loss": 1.0} for s in (2, 4)]
 
 
-def test_gradients_start_at_zero_each_step():
-    model = Net().eval()
-    optimizer = AdamW(model.parameters(), lr=0.0)
-    optimizer.param_groups[0]["peak_lr"] = 0.0
-    norms = [
-        take_step(model, loss, batches(0), [optimizer], 1.0, 1e9, 0)["grad_norm"].item() for _ in range(3)
-    ]
-    assert norms[0] == norms[1] == norms[2] > 0
-
-
-def test_the_step_uses_the_rate_of_the_schedule_and_the_clipped_gradient():
-    model = nn.Linear(1, 1, bias=False)
-    nn.init.zeros_(model.weight)
-    optimizer = torch.optim.SGD(model.parameters(), lr=123.0)
-    optimizer.param_groups[0]["peak_lr"] = 2.0
-    take_step(model, lambda m, b: {"loss": (m(b) * 30).sum()}, torch.ones(1, 1), [optimizer], 0.25, 3.0, 0)
-    assert model.weight.item() == pytest.approx(-0.25 * 2.0 * 3.0)
-
-
 def test_log_lines_are_means_since_the_line_before(tmp_path):
     model = nn.Linear(1, 1)
     values = iter(range(1, 7))
@@ -210,18 +195,9 @@ def test_a_run_over_time_keeps_its_clock_when_resumed(tmp_path):
     assert 0.6 <= second.seconds < 3
 
 
-def test_limits_end_at_whichever_comes_first():
-    both = Limits(steps=10, seconds=4.0)
-    assert both.share(5, 1.0) == 0.5 and both.share(1, 3.0) == 0.75 and both.share(20, 0) == 1
+def test_a_run_needs_an_end():
     with pytest.raises(ValueError, match="give steps, max_minutes or both"):
         Limits()
-
-
-def test_dropout_seeds_differ_by_seed_step_micro_batch_and_rank():
-    base = (1, 2, 0, 0)
-    changed = [tuple(x + (i == place) for i, x in enumerate(base)) for place in range(4)]
-    assert len({dropout_seed(*key) for key in [base, *changed]}) == 5
-    assert all(0 <= dropout_seed(0, step) < 2**63 for step in range(100))
 
 
 def test_an_absent_device_is_refused():
