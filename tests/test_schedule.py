@@ -2,34 +2,17 @@
 
 import pytest
 import torch
+from by_hand import by_hand
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup
 
 from minibert.byhand.optimizer import schedule
+from minibert.learn.checks import train_schedule as checks
+from minibert.learn.checks.train_schedule import table
 from minibert.train.schedule import factor
 
-
-def table(steps: int, warmup: float, kind) -> list[float]:
-    return [factor(s / steps, (s + 1) / steps, warmup, kind) for s in range(steps)]
-
-
-def test_linear_schedule_of_ten_steps():
-    expected = [0.25, 0.5, 0.75, 1.0, 6 / 6, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6]
-    assert table(10, 0.4, "linear") == pytest.approx(expected)
-
-
-def test_cosine_schedule_of_six_steps():
-    expected = [0.5, 1.0, 1.0, 0.5 + 0.5 * 2**-0.5, 0.5, 0.5 - 0.5 * 2**-0.5]
-    assert table(6, 2 / 6, "cosine") == pytest.approx(expected)
-
-
-def test_without_warmup_the_first_step_has_the_peak():
-    assert table(4, 0.0, "linear") == pytest.approx([1.0, 0.75, 0.5, 0.25])
-
-
-def test_warmup_over_the_whole_run_only_rises():
-    assert table(4, 1.0, "linear") == pytest.approx([0.25, 0.5, 0.75, 1.0])
+test_by_hand = by_hand(checks)
 
 
 @given(st.integers(1, 300), st.floats(0, 1), st.sampled_from(["linear", "cosine"]))
