@@ -210,6 +210,15 @@ def named(wrong: Callable[..., Any]) -> list[str]:
     return names(tape.play(wrong), known, tape.play(right), has_cache=False)
 
 
+def test_a_module_is_its_weights_and_its_settings_also_where_it_was_never_started() -> None:
+    layer, other = torch.nn.LayerNorm(3, eps=1e-5), torch.nn.LayerNorm(3, eps=1e-6)
+    assert same_value(freeze(layer), freeze(torch.nn.LayerNorm(3, eps=1e-5)))
+    assert not same_value(freeze(layer), freeze(other))
+    assert not same_value(freeze(layer), freeze(torch.nn.LayerNorm(3, eps=1e-5).eval()))
+    bare = object.__new__(torch.nn.LayerNorm)  # as `__init__` gets it
+    assert freeze(bare) == ("LayerNorm", {})
+
+
 def test_a_mistake_has_a_name_when_it_answers_as_a_known_one() -> None:
     assert named(lambda x: 0.5 * x) == ["half"], "which shows on numbers: what it does with -1 is not asked"
     assert named(lambda x: x + x) == ["no check of the sign"], "which shows only on -1"

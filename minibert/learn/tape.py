@@ -192,8 +192,9 @@ def freeze(value: Any, seen: frozenset[int] = frozenset()) -> Any:
         array = value.detach()
         narrow = array.dtype in (torch.bfloat16, torch.float16)
         return Narrow(array.float().numpy().copy()) if narrow else array.cpu().numpy().copy()
-    if torch and isinstance(value, torch.nn.Module):
-        return type(value).__name__, value.training, freeze(dict(value.state_dict(keep_vars=True)), seen)
+    if torch and isinstance(value, torch.nn.Module) and "_parameters" in vars(value):  # it has been started
+        own = {name: item for name, item in vars(value).items() if not name.startswith("_")}
+        return type(value).__name__, freeze(own, seen), freeze(dict(value.state_dict(keep_vars=True)), seen)
     if torch and isinstance(value, torch.optim.Optimizer):  # its state has parameters as keys
         parameters = [group["params"] for group in value.param_groups]
         return type(value).__name__, freeze(parameters, seen), freeze(value.state_dict(), seen)
