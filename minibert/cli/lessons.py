@@ -139,7 +139,8 @@ class LearnNext:
         standing, ink = folder.standing(), ink_for(sys.stdout)
         following = standing.next()
         if following is None:
-            print("\n".join(ink.wrap("There is nothing left: all exercises have passed.")))
+            whole = f"minibert learn check --mine-all{flags_for(self.folder)}   trains BERT on your code"
+            print("\n".join([*ink.wrap("All exercises have passed."), "", *ink.named("whole", whole)]))
             return
         print(board.introduce(following, folder, standing, ink, flags_for(self.folder)))
 
