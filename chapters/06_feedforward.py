@@ -98,7 +98,7 @@ from minibert.prove import prove
 #
 # With the simplest bend, $\mathrm{relu}(u) = \max(0, u)$, it can be done. The $F$ numbers in the middle are
 # called **units** (单元), and here two of them, $F = 2$, are enough. The first adds the inputs,
-# $u_1 = a + b$. The second also does, but is silent until both are there: $u_2 = a + b - 1$. Then
+# $u_1 = a + b$. The second does so too, but stays silent until both are there: $u_2 = a + b - 1$. Then
 #
 # $$y = \mathrm{relu}(a + b) - 2\, \mathrm{relu}(a + b - 1)$$
 #
@@ -133,8 +133,8 @@ assert np.allclose(with_ones @ best, 0.5)  # without a bend: a shrug
 # $$\mathrm{gelu}(x) = x\, \Phi(x) \qquad \Phi(x) = \int_{-\infty}^x \varphi(t)\, dt \qquad
 # \varphi(t) = \frac{1}{\sqrt{2\pi}}\, e^{-t^2/2}$$
 #
-# $\varphi$ is the bell curve and $\Phi(x)$ the area under it to the left of $x$. In software one finds
-# the same area under another name, the error function (误差函数):
+# $\varphi$ is the bell curve and $\Phi(x)$ the area under it to the left of $x$. Software offers a close
+# relative of that area, the error function (误差函数), from which it follows:
 # $\Phi(x) = \frac12 \left(1 + \mathrm{erf}(x / \sqrt2)\right)$. Because that was slow on some machines,
 # the paper also gives an **approximation**, which the code of GPT-2 uses,
 #
@@ -579,6 +579,18 @@ exercise("feedforward_backward")
 
 # %%
 exercise("dropout_forward")
+
+# %% [markdown]
+# ### To write: in PyTorch
+
+# %%
+exercise("torch_gelu")
+
+# %%
+exercise("torch_gelu_tanh")
+
+# %%
+exercise("torch_feedforward")
 
 # %% [markdown]
 # ### To think about

@@ -1142,6 +1142,27 @@ exercise("prenorm_block_forward")
 exercise("prenorm_block_backward")
 
 # %% [markdown]
+# ### To write: in PyTorch
+
+# %%
+exercise("torch_layernorm")
+
+# %%
+exercise("torch_layernorm_init")
+
+# %%
+exercise("torch_take_rows")
+
+# %%
+exercise("torch_block")
+
+# %%
+exercise("torch_prenorm_block")
+
+# %%
+exercise("torch_cross_block")
+
+# %% [markdown]
 # ### To write: a test
 
 # %%

@@ -648,7 +648,11 @@ plt.show()
 
 # %%
 break_on_purpose(
-    "loss", "softmax is taken twice", "also the ignored ones", "class 0 is ignored", "logit is not taken off"
+    "loss",
+    "softmax is taken twice",
+    "mean is over all positions",
+    "class 0 is ignored",
+    "logit is not taken off",
 )
 
 # %% [markdown]
