@@ -19,7 +19,6 @@ from minibert.learn.checks.model_tensors import (
     filled,
     leaf,
     loaded,
-    normal,
     slopes,
 )
 from minibert.learn.compare import expect
