@@ -836,7 +836,7 @@ plt.show()
 
 # %% [markdown]
 # The positions need not be stored; they are 0, 1, 2, … anyway. In training, `lay_out` of
-# `minibert/batches/batch.py` writes such rows, many at once. That `transformers` has the same row, you will
+# `minibert/batches/rows.py` writes such rows, many at once. That `transformers` has the same row, you will
 # see in the proof.
 
 # %% [markdown]

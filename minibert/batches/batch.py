@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from minibert.batches.mlm import choose_tokens, choose_words, corrupt, count_to_predict
-from minibert.batches.nsp import Spans, boundaries, pair_spans, require_pairs, single_spans
+from minibert.batches.nsp import boundaries, pair_spans, require_pairs, single_spans
+from minibert.batches.rows import lay_out
 from minibert.batches.sampling import examples_at, random_bits
 from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.store import Store
@@ -44,34 +45,6 @@ class Batch:
             value = getattr(self, field.name)
             moved[field.name] = None if value is None else value.to(device, non_blocking=True)
         return Batch(**moved)
-
-
-def lay_out(
-    ids: NDArray[np.integer], spans: Spans, T: int, tokenizer: BaseTokenizer
-) -> tuple[Ints, Ints, Ints]:
-    """Write [CLS] A [SEP] B [SEP], or [CLS] A [SEP] where B is empty, and pad to T.
-
-    Args:
-        ids: the store's token ids.
-        spans: where A and B lie, B examples.
-        T: length of a row.
-
-    Returns:
-        ids (B, T), segments (B, T) and lengths (B,) without padding.
-    """
-    place = np.arange(T)
-    a, b = spans.a_length[:, None], spans.b_length[:, None]
-    length = 2 + a + np.where(b > 0, b + 1, 0)
-    in_a = (place >= 1) & (place <= a)
-    in_b = (place >= a + 2) & (place < a + 2 + b)
-
-    source = np.where(in_a, spans.a_start[:, None] + place - 1, 0)
-    source = np.where(in_b, spans.b_start[:, None] + place - a - 2, source)
-    rows = np.where(in_a | in_b, ids[source].astype(np.int64), tokenizer.pad_id)  # (B, T)
-    rows[:, 0] = tokenizer.cls_id
-    rows = np.where((place == a + 1) | (place == length - 1), tokenizer.sep_id, rows)
-    segments = ((place >= a + 2) & (place < length)).astype(np.int64)
-    return rows, segments, length[:, 0]
 
 
 @dataclass(frozen=True)

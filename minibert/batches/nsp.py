@@ -1,7 +1,7 @@
 """Next sentences: pairs of segments that fill the length (Devlin et al. 2019, section 3.1).
 
 A pair meets at a sentence boundary. Segment A ends there; segment B starts there (the true next), or at a
-boundary in another document (a random one). A is cut at its front and B at its end, so both keep the words
+sentence of another document (a random one). A is cut at its front and B at its end, so both keep the words
 next to the boundary, and together they fill the length.
 """
 
@@ -21,7 +21,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Spans:
-    """Where the segments of B examples lie in the store's ids: [start, start + length)."""
+    """Where the segments of B examples lie in the store's ids: [start, start + length); each (B,)."""
 
     a_start: Ints
     a_length: Ints
@@ -30,7 +30,15 @@ class Spans:
 
 
 def boundaries(store: Store) -> Ints:
-    """Return the sentences that have one before them in their document: where a pair may meet."""
+    """Return the sentences that have one before them in their document: where a pair may meet.
+
+    Args:
+        store: sentence s holds the tokens store.sentences[s] to store.sentences[s + 1] - 1, document d the
+            sentences store.documents[d] to store.documents[d + 1] - 1.
+
+    Returns:
+        The numbers of the sentences (not their places among the tokens), rising, int64.
+    """
     starts = np.ones(len(store.sentences) - 1, bool)
     starts[store.documents[:-1]] = False
     return np.flatnonzero(starts)
@@ -49,18 +57,21 @@ def require_pairs(store: Store) -> None:
 
 
 def pair_spans(store: Store, meets: Ints, room: int, keys: Bits) -> tuple[Spans, Ints]:
-    """Draw segment pairs: half the true next, half from another document.
+    """Draw segment pairs: with equal chances the true next, or one from another document.
 
-    A gets a share of the room drawn from [1/4, 3/4]; what one segment cannot use, the other may.
+    A ends where the pair meets. The true B begins there; a random B at any sentence of the other documents,
+    all with the same chance. Neither leaves its document, and neither is empty. A is meant to have a share of
+    the room that is drawn evenly from [1/4, 3/4], and B the rest; what one cannot use, for its document ends,
+    the other may.
 
     Args:
-        store: the token ids; at least two documents.
+        store: the token ids, as of `boundaries`; at least two documents.
         meets: (B,), the sentence at whose start each pair meets, from `boundaries`.
-        room: tokens that A and B may have together.
-        keys: (B,), random bits of each example.
+        room: tokens that A and B may have together, at least 2.
+        keys: (B,) uint64, random bits of each example: a pair is a pure function of its key and of `meets`.
 
     Returns:
-        The spans, and labels (B,): 0 = B is the true next, 1 = B is random, as in Hugging Face.
+        The spans, and labels (B,) int64: 0 = B is the true next, 1 = B is random, as in Hugging Face.
     """
     sentence_document = np.searchsorted(store.documents, meets, side="right") - 1  # (B,)
     label = (uniform(keys, COIN) < 0.5).astype(np.int64)
