@@ -1283,7 +1283,7 @@ exercise("torch_clip_gradients")
 exercise("torch_orthogonalize")
 
 # %%
-exercise("schedule_factor")
+exercise("torch_schedule")
 
 # %% [markdown]
 # ### To write: a test
