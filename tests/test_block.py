@@ -11,10 +11,12 @@ from torch import nn
 
 from minibert.config import BertConfig
 from minibert.learn.checks import block as checks
-from minibert.model.block import Block, CrossBlock, PreNormBlock, take_rows
+from minibert.learn.checks import model_block as model_checks
+from minibert.model.block import Block, CrossBlock, PreNormBlock
 from minibert.model.multihead import MultiHeadAttention
 
 test_by_hand = by_hand(checks, examples=5)
+test_in_torch = by_hand(model_checks, examples=5)
 
 
 def config(heads: int = 2, K: int = 2, F: int = 5, dropout: float = 0.0, eps: float = 1e-12) -> BertConfig:
@@ -109,24 +111,6 @@ def test_post_norm_and_pre_norm_have_the_same_parameters() -> None:
     assert not torch.allclose(block(x), pre(x))
 
 
-@given(rows=st.lists(st.integers(0, 11), min_size=1, max_size=6), seed=seeds)
-def test_rows_worked_out_alone_are_those_of_the_whole(rows: list[int], seed: int) -> None:
-    block, x = randomise(Block(config()), seed), normal(seed, 3, 4, 4)
-    mask = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 0, 0]], dtype=torch.bool)[:, None, None]
-    wanted = torch.tensor(rows)
-    got = block(x, mask, wanted)
-    assert got.shape == (len(rows), 4)
-    assert distance(got, take_rows(block(x, mask), wanted)) < 1e-12
-    assert torch.equal(take_rows(x, wanted)[0], x[rows[0] // 4, rows[0] % 4])
-
-
-@given(seed=seeds)
-def test_what_is_masked_changes_nothing_for_the_others(seed: int) -> None:
-    block, x = randomise(Block(config()), seed), normal(seed, 1, 5, 4)
-    mask = torch.tensor([[True, True, True, False, False]])
-    assert distance(block(x, mask)[:, :3], block(x[:, :3])) < 1e-12
-
-
 def test_gradients_agree_with_finite_differences() -> None:
     block = randomise(Block(config()))
     mask, rows = (
@@ -144,9 +128,3 @@ def test_gradients_of_the_other_blocks_agree_with_finite_differences() -> None:
     cross, attend = randomise(CrossBlock(config())), torch.tensor([[True, True, True], [True, True, False]])
     run = lambda x, source: cross(x, source, causal, attend[:, None, None])  # noqa: E731
     check_gradients(cross, run, normal(0, 2, 3, 4), normal(1, 2, 3, 4))
-
-
-def test_units_are_dropped_in_training_alone() -> None:
-    block, x = randomise(Block(config(dropout=0.5))), normal(0, 2, 3, 4)
-    assert not torch.equal(block.train()(x), block(x))
-    assert torch.equal(block.eval()(x), randomise(Block(config()))(x))
