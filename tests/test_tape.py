@@ -156,10 +156,17 @@ def test_values_are_the_same_but_for_rounding_never_but_for_type_or_shape(
     assert same_value(one, other) is expected and same_value(other, one) is expected
 
 
-def test_what_is_tiny_beside_the_rest_is_rounding() -> None:
-    one = outcome(lambda: (np.array([1.0]), np.array([1e-17])))
-    other = outcome(lambda: (np.array([1.0]), np.array([-3e-17])))
+@pytest.mark.parametrize(
+    ("dtype", "tiny"), [(torch.float64, 1e-16), (torch.float32, 1e-7), (torch.bfloat16, 4e-3)]
+)
+def test_what_is_tiny_beside_the_rest_is_rounding(dtype: torch.dtype, tiny: float) -> None:
+    """As the gradient of a key's bias, which is zero on paper."""
+    one = outcome(lambda: (torch.ones(1, dtype=dtype), torch.tensor([tiny], dtype=dtype)))
+    other = outcome(lambda: (torch.ones(1, dtype=dtype), torch.tensor([-3 * tiny], dtype=dtype)))
     assert same(one, other, one)
+    assert not same(
+        one, outcome(lambda: (torch.ones(1, dtype=dtype), torch.full((1,), 0.1, dtype=dtype))), one
+    )
 
 
 def test_gradients_and_the_memory_of_an_optimiser_are_part_of_what_became_of_the_arguments() -> None:

@@ -52,15 +52,15 @@ def tell_difference(expected: Outcome, got: Outcome) -> list[str]:
         return [*side("expected", shown_outcome(expected)), *side("got", shown_outcome(got))]
     if expected.error:
         return [f"expected  {expected.error}", *side("got", shown_outcome(got))]
-    least = 1e-4 * max(largest(expected.result), largest(got.result))
-    found = next(differences(expected.result, got.result, "", least), None)
+    around = max(largest(expected.result), largest(got.result))
+    found = next(differences(expected.result, got.result, "", around), None)
     if found is None:
         return ["The result is right, but the arguments, or their gradients, are not."]
     path, one, other = found
     lines = [] if not path else [f"The first difference is in {path} of the result."]
     lines += [*side("expected", show(one)), *side("got", show(other))]
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        lines += first_index(one, other, least)
+        lines += first_index(one, other, around)
     return lines
 
 
@@ -69,29 +69,29 @@ def shown_outcome(outcome: Outcome) -> str:
     return f"{outcome.error}: {outcome.message}" if outcome.error else show(outcome.result)
 
 
-def differences(one: Any, other: Any, path: str, least: float) -> Iterator[tuple[str, Any, Any]]:
+def differences(one: Any, other: Any, path: str, around: float) -> Iterator[tuple[str, Any, Any]]:
     """Yield where two frozen values differ: the path to the place, and what stands there in each."""
     one = one.array if isinstance(one, Narrow) else one
     other = other.array if isinstance(other, Narrow) else other
-    if same_value(one, other, least):
+    if same_value(one, other, around):
         return
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
         for index, (a, b) in enumerate(zip(one, other, strict=True)):
-            yield from differences(a, b, f"{path}[{index}]", least)
+            yield from differences(a, b, f"{path}[{index}]", around)
     elif isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
         for key in one:
-            yield from differences(one[key], other[key], f"{path}[{key!r}]", least)
+            yield from differences(one[key], other[key], f"{path}[{key!r}]", around)
     else:
         yield path, one, other
 
 
-def first_index(one: np.ndarray, other: np.ndarray, least: float) -> list[str]:
+def first_index(one: np.ndarray, other: np.ndarray, around: float) -> list[str]:
     """Return a line about the first entry in which two arrays differ, if they have one shape."""
     if one.dtype != other.dtype:
         return [f"expected the type {one.dtype}, got {other.dtype}"]
     if one.shape != other.shape or not one.ndim:
         return []
-    wrong = wrong_entries(one, other, tolerance_of(one), least)
+    wrong = wrong_entries(one, other, tolerance_of(one), around)
     if not wrong.any():
         return []
     index = tuple(map(int, np.argwhere(wrong)[0]))

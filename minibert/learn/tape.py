@@ -30,6 +30,10 @@ LONGEST = 1.0
 TOLERANCE = {8: 1e-9, 4: 1e-4, 2: 2e-2}
 """By the bytes of a number: the largest relative difference between two ways to write the same."""
 
+SMALL = {TOLERANCE[8]: 1e-4, TOLERANCE[4]: 1e-2, TOLERANCE[2]: 1.0}
+"""By tolerance: an array below this share of the largest number around is measured against that share.
+On paper some gradients are zero, as that of a key's bias, and all that is left of them is rounding."""
+
 
 @dataclass(frozen=True)
 class Call:
@@ -227,30 +231,30 @@ def same(one: Outcome, other: Outcome, reference: Outcome) -> bool:
         alike = one.error == other.error
         return alike and bool(reference.error or one.message == other.message)
     pair = (one.result, one.after), (other.result, other.after)
-    return same_value(*pair, least=1e-4 * max(map(largest, pair)))
+    return same_value(*pair, around=max(map(largest, pair)))
 
 
-def same_value(one: Any, other: Any, least: float = 0.0) -> bool:
-    """Return whether two frozen values are equal but for rounding; `least` is the size of what matters."""
+def same_value(one: Any, other: Any, around: float = 0.0) -> bool:
+    """Return whether two frozen values are equal but for rounding; `around` is the largest number beside."""
     if isinstance(one, Narrow) or isinstance(other, Narrow):
         both = isinstance(one, Narrow) and isinstance(other, Narrow)
-        return both and close(one.array, other.array, TOLERANCE[2], least)
+        return both and close(one.array, other.array, TOLERANCE[2], around)
     if isinstance(one, (np.ndarray, np.generic)) or isinstance(other, (np.ndarray, np.generic)):
         if isinstance(one, str) or isinstance(other, str) or one is None or other is None:
             return False
         a, b = np.asarray(one), np.asarray(other)
         if a.shape != b.shape or a.dtype != b.dtype:
             return False
-        return close(a, b, tolerance_of(a), least)
+        return close(a, b, tolerance_of(a), around)
     if isinstance(one, float) and isinstance(other, float):
-        return close(np.asarray(one), np.asarray(other), TOLERANCE[8], least)
+        return close(np.asarray(one), np.asarray(other), TOLERANCE[8], around)
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same_value(one[key], other[key], least) for key in one)
+        return one.keys() == other.keys() and all(same_value(one[key], other[key], around) for key in one)
     if isinstance(one, (list, tuple)):
         return len(one) == len(other) and all(
-            same_value(a, b, least) for a, b in zip(one, other, strict=True)
+            same_value(a, b, around) for a, b in zip(one, other, strict=True)
         )
     return one == other
 
@@ -260,17 +264,17 @@ def tolerance_of(array: np.ndarray) -> float:
     return TOLERANCE.get(array.dtype.itemsize, TOLERANCE[8])
 
 
-def close(a: np.ndarray, b: np.ndarray, tolerance: float, least: float) -> bool:
+def close(a: np.ndarray, b: np.ndarray, tolerance: float, around: float) -> bool:
     """Return whether two arrays of one shape and type hold the same numbers, but for rounding."""
-    return not wrong_entries(a, b, tolerance, least).any()
+    return not wrong_entries(a, b, tolerance, around).any()
 
 
-def wrong_entries(a: np.ndarray, b: np.ndarray, tolerance: float, least: float = 0.0) -> np.ndarray:
+def wrong_entries(a: np.ndarray, b: np.ndarray, tolerance: float, around: float = 0.0) -> np.ndarray:
     """Return where two arrays of one shape and type differ by more than rounding; NaN is equal to NaN."""
     if a.dtype.kind not in "fc":
         return np.asarray(a != b)
     finite = np.isfinite(a) & np.isfinite(b)
-    scale = max(float(np.abs(a[np.isfinite(a)]).max(initial=0)), least)
+    scale = max(float(np.abs(a[np.isfinite(a)]).max(initial=0)), SMALL[tolerance] * around)
     apart = np.abs(np.where(finite, a, 0) - np.where(finite, b, 0)) > tolerance * scale
     return np.where(finite, apart, (a != b) & ~(np.isnan(a) & np.isnan(b)))
 
