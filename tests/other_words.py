@@ -611,6 +611,86 @@ def clip_gradients(parameters, largest):
 """,
     ),
     (
+        "torch_scaled_dot_product",
+        "who may attend to nothing attends to everything",
+        """
+import torch
+import torch.nn.functional as F
+
+from minibert.model.attention import check_mask
+
+
+def scaled_dot_product(query, key, value, mask=None, dropout=0.0):
+    check_mask(query, key, mask)
+    scores = torch.einsum("bhtk,bhsk->bhts", query / query.shape[-1] ** 0.5, key)
+    if mask is not None:
+        lowest = torch.finfo(scores.dtype).min
+        scores = torch.where(mask, scores, torch.full_like(scores, lowest))
+    powers = (scores - scores.amax(-1, keepdim=True)).exp()
+    weights = F.dropout(powers / powers.sum(-1, keepdim=True), dropout)
+    return torch.einsum("bhts,bhsk->bhtk", weights, value), weights
+""",
+    ),
+    (
+        "torch_gather",
+        "the source is forgotten: keys and values come from x, also in cross-attention",
+        """
+import torch
+from torch import nn
+
+from minibert.model.attention import attention
+
+
+class MultiHeadAttention(nn.Module):
+    def gather(self, x, mask=None, source=None):
+        B, T, D = x.shape
+        weight = torch.cat([self.query.weight, self.key.weight, self.value.weight])
+        bias = torch.cat([self.query.bias, self.key.bias, self.value.bias])
+        together = (x @ weight.T + bias).view(B, T, 3, self.heads, D // self.heads)
+        query, key, value = together.permute(2, 0, 3, 1, 4)
+        found = attention(query, key, value, mask, self.dropout if self.training else 0.0)
+        return found.permute(0, 2, 1, 3).flatten(2)
+""",
+    ),
+    (
+        "torch_layernorm",
+        "mean and variance are cut off from their gradient, as if they did not depend on x",
+        """
+import torch
+
+
+def layernorm_plain(x, scale, shift, eps=1e-12):
+    with torch.no_grad():
+        variance, mean = torch.var_mean(x, dim=-1, unbiased=False, keepdim=True)
+        size = (variance + eps).sqrt()
+    return torch.addcmul(shift, (x - mean) / size, scale)
+""",
+    ),
+    (
+        "torch_take_step",
+        "the rate scales the last rate, not the peak: it shrinks from step to step",
+        """
+import torch
+
+from minibert.train.optimizer import clip_gradients
+
+
+def take_step(model, loss, batch, optimizers, rate, clip, dropout):
+    torch.manual_seed(dropout)
+    measured = loss(model, batch)
+    torch.autograd.backward(measured["loss"])
+    found = {name: value.detach() for name, value in measured.items()}
+    found["grad_norm"] = clip_gradients(model.parameters(), clip)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] *= rate
+        optimizer.step()
+    for parameter in model.parameters():
+        parameter.grad = None
+    return found
+""",
+    ),
+    (
         "judge_linear_backward",
         "there is one position only: a sum and a mean are the same",
         """
@@ -959,6 +1039,28 @@ def adamw_(parameter, gradient, mean, square, step, lr, betas, eps, weight_decay
 """,
     ),
     (
+        "torch_scaled_dot_product",
+        """
+import math
+
+import torch
+import torch.nn.functional as F
+
+from minibert.model.attention import check_mask
+
+
+def scaled_dot_product(query, key, value, mask=None, dropout=0.0):
+    check_mask(query, key, mask)
+    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
+    weights = torch.sigmoid(scores)
+    if mask is not None:
+        weights = weights.masked_fill(~mask, 0)
+    weights = weights / weights.sum(-1, keepdim=True).clamp(min=1e-6)
+    weights = F.dropout(weights, dropout)
+    return weights @ value, weights
+""",
+    ),
+    (
         "judge_cross_entropy",
         """
 import math
@@ -1191,6 +1293,26 @@ def adamw_(parameter, gradient, mean, square, step, lr, betas, eps, weight_decay
     square.copy_(b2 * square + (1 - b2) * torch.square(gradient))
     move = mean / (1 - b1**step) / (torch.sqrt(square / (1 - b2**step)) + eps)
     parameter.copy_((1 - lr * weight_decay) * parameter - lr * move)
+""",
+    ),
+    (
+        "torch_scaled_dot_product",
+        """
+import torch
+import torch.nn.functional as F
+
+from minibert.model.attention import check_mask
+
+
+def scaled_dot_product(query, key, value, mask=None, dropout=0.0):
+    check_mask(query, key, mask)
+    seen = torch.ones((), dtype=torch.bool) if mask is None else mask
+    scores = torch.einsum("bhtk,bhsk->bhts", query, key) * query.shape[-1] ** -0.5
+    highest = torch.where(seen, scores, scores.amin()).amax(-1, keepdim=True).detach()
+    powers = torch.where(seen, (scores - highest).clamp(max=0), 0).exp() * seen
+    total = powers.sum(-1, keepdim=True)
+    weights = F.dropout(powers / torch.where(total == 0, 1, total), dropout)
+    return weights @ value, weights
 """,
     ),
     (
@@ -1537,6 +1659,53 @@ class AdamW(Optimizer):
             memory = state["exp_avg"], state["exp_avg_sq"], int(state["step"])
             settings = [group[name] for name in ("lr", "betas", "eps", "weight_decay")]
             adamw_(parameter, parameter.grad, *memory, *settings)
+""",
+    ),
+    (
+        "torch_gather",
+        """
+# A property and a method beside the one that is asked for.
+from torch import nn
+
+from minibert.model.attention import attention
+from minibert.model.multihead import merge_heads, split_heads
+
+
+class MultiHeadAttention(nn.Module):
+    @property
+    def left_out(self):
+        return self.dropout * self.training
+
+    def look_up(self, layer, x):
+        return split_heads(getattr(self, layer)(x), self.heads)
+
+    def gather(self, x, mask=None, source=None):
+        told = x if source is None else source
+        parts = self.look_up("query", x), self.look_up("key", told), self.look_up("value", told)
+        return merge_heads(attention(*parts, mask, self.left_out))
+""",
+    ),
+    (
+        "torch_layernorm_init",
+        """
+# A constructor that calls super() and another method, with types that are strings.
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+START: dict[str, float] = {"weight": 1.0, "bias": 0.0}
+
+
+class LayerNorm(nn.Module):
+    def __init__(self, width: int, eps: float = 1e-12) -> None:
+        super().__init__()
+        self.eps = eps
+        for name, start in START.items():
+            self.learn(name, width, start)
+
+    def learn(self, name: str, width: int, start: float) -> None:
+        super().register_parameter(name, nn.Parameter(torch.full((width,), start)))
 """,
     ),
 ]
