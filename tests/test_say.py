@@ -65,6 +65,7 @@ BROKEN = Verdict(
 VERDICTS = [
     (EXERCISE, WRONG),
     (EXERCISE, replace(WRONG, printed="x" * 200 + "\n" * 50, message=WRONG.message * 3)),
+    (EXERCISE, replace(WRONG, mistake=", or: ".join([WRONG.mistake] * 9))),
     (EXERCISE, BROKEN),
     (EXERCISE, Verdict("unwritten", place="soft_backward.py:30", line="raise NotImplementedError")),
     (

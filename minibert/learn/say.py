@@ -26,7 +26,7 @@ class Room:
     promise: bool = True
     """What the check promises."""
     message: int = 30
-    """Lines of what the check has said."""
+    """Lines of what the check has said, and of the mistake's name."""
     least: int = 2
     """Lines of the arguments of a call, even where its answers need all the room."""
     passed: bool = True
@@ -99,7 +99,7 @@ def wrong(exercise: Exercise, verdict: Verdict, ink: Ink, room: Room) -> Paragra
         place(verdict, ink, message, room),
         call(told, ink, room),
         printed(verdict, ink, room),
-        mistake(exercise, verdict, ink),
+        mistake(exercise, verdict, ink, room),
         passed_so_far(verdict, ink, room),
     ]
 
@@ -139,7 +139,7 @@ def wrong_judge(exercise: Exercise, verdict: Verdict, ink: Ink, room: Room) -> P
         [f"  {ink.bar(killed, 0, total, 4 * total)}"],
         place(verdict, ink, sentence(verdict.message), room),
         printed(verdict, ink, room),
-        mistake(exercise, verdict, ink),
+        mistake(exercise, verdict, ink, room),
     ]
 
 
@@ -150,7 +150,7 @@ def broken(exercise: Exercise, verdict: Verdict, ink: Ink, room: Room) -> Paragr
         place(verdict, ink, verdict.message, room),
         call(re.split(r"\n(?:expected |The first difference)", verdict.call)[0], ink, room),
         printed(verdict, ink, room),
-        mistake(exercise, verdict, ink),
+        mistake(exercise, verdict, ink, room),
         passed_so_far(verdict, ink, room),
     ]
 
@@ -161,7 +161,7 @@ def slow(exercise: Exercise, verdict: Verdict, ink: Ink, room: Room) -> Paragrap
         heading(ink, "red", "✗", f"{exercise.id} takes too long"),
         place(verdict, ink, f"{sentence(verdict.message)}. Does a loop of yours never end?", room),
         printed(verdict, ink, room),
-        mistake(exercise, verdict, ink),
+        mistake(exercise, verdict, ink, room),
         passed_so_far(verdict, ink, room),
     ]
 
@@ -233,7 +233,7 @@ def printed(verdict: Verdict, ink: Ink, room: Room) -> list[str]:
     return [*ink.paint_all("dim", ink.wrap(what)), *(f"  │ {line}" for line in short)]
 
 
-def mistake(exercise: Exercise, verdict: Verdict, ink: Ink) -> list[str]:
+def mistake(exercise: Exercise, verdict: Verdict, ink: Ink, room: Room) -> list[str]:
     """Return the name of the mistake, where it has one."""
     if not verdict.mistake:
         return []
@@ -244,7 +244,7 @@ def mistake(exercise: Exercise, verdict: Verdict, ink: Ink) -> list[str]:
     else:
         what = "These are exactly the numbers of this mistake:"
     name = [ink.paint("yellow", ink.paint("bold", line)) for line in ink.wrap(verdict.mistake, "  │ ")]
-    return [*ink.wrap(what), *name]
+    return [*ink.wrap(what), *(name if len(name) <= room.message else [*name[: room.message - 1], "  │ …"])]
 
 
 def passed_so_far(verdict: Verdict, ink: Ink, room: Room) -> list[str]:
