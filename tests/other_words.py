@@ -691,6 +691,43 @@ def take_step(model, loss, batch, optimizers, rate, clip, dropout):
 """,
     ),
     (
+        "examples_at",
+        "every epoch has the order of the first",
+        """
+import numpy as np
+
+from minibert.batches.sampling import permutation
+
+
+def examples_at(first, count, size, seed):
+    order = permutation(size, seed, 0).tolist()
+    run = [(number // size, order[number % size]) for number in range(first, first + count)]
+    epochs, numbers = np.array(run, np.int64).reshape(count, 2).T
+    return epochs, numbers
+""",
+    ),
+    (
+        "lay_out",
+        "the lengths are those of A and B, without [CLS] and [SEP]",
+        """
+import numpy as np
+
+
+def lay_out(ids, spans, T, tokenizer):
+    rows, segments, lengths = [], [], []
+    for a, n, b, m in zip(spans.a_start, spans.a_length, spans.b_start, spans.b_length):
+        row = [tokenizer.cls_id, *ids[a : a + n].tolist(), tokenizer.sep_id]
+        segment = [0] * len(row)
+        if m:
+            row += [*ids[b : b + m].tolist(), tokenizer.sep_id]
+            segment += [1] * (m + 1)
+        rows.append(row + [tokenizer.pad_id] * (T - len(row)))
+        segments.append(segment + [0] * (T - len(row)))
+        lengths.append(n + m)
+    return np.array(rows, np.int64), np.array(segments, np.int64), np.array(lengths, np.int64)
+""",
+    ),
+    (
         "judge_linear_backward",
         "there is one position only: a sum and a mean are the same",
         """
@@ -1061,6 +1098,20 @@ def scaled_dot_product(query, key, value, mask=None, dropout=0.0):
 """,
     ),
     (
+        "examples_at",
+        """
+import numpy as np
+
+from minibert.batches.sampling import permutation
+
+
+def examples_at(first, count, size, seed):
+    epochs, places = np.divmod(np.arange(first, first + count), size)
+    numbers = [permutation(size, seed, int(epoch))[-1 - place] for epoch, place in zip(epochs, places)]
+    return epochs, np.array(numbers, np.int64)
+""",
+    ),
+    (
         "judge_cross_entropy",
         """
 import math
@@ -1313,6 +1364,22 @@ def scaled_dot_product(query, key, value, mask=None, dropout=0.0):
     total = powers.sum(-1, keepdim=True)
     weights = F.dropout(powers / torch.where(total == 0, 1, total), dropout)
     return weights @ value, weights
+""",
+    ),
+    (
+        "examples_at",
+        """
+import numpy as np
+
+from minibert.batches.sampling import permutation
+
+
+def examples_at(first, count, size, seed):
+    last = first + count
+    begun = range(first // size, last // size + 1)
+    run = np.concatenate([permutation(size, seed, epoch) for epoch in begun])
+    start = first - begun[0] * size
+    return np.repeat(np.array(begun), size)[start : start + count], run[start : start + count]
 """,
     ),
     (
