@@ -67,6 +67,17 @@ VERDICTS = [
     (EXERCISE, replace(WRONG, printed="x" * 200 + "\n" * 50, message=WRONG.message * 3)),
     (EXERCISE, replace(WRONG, mistake=", or: ".join([WRONG.mistake] * 9))),
     (EXERCISE, BROKEN),
+    (
+        EXERCISE,
+        replace(
+            BROKEN,
+            message="a long message " * 20,
+            line="a long line " * 10,
+            call=CALL,
+            mistake="a long name " * 12,
+            printed="a line\n" * 9,
+        ),
+    ),
     (EXERCISE, Verdict("unwritten", place="soft_backward.py:30", line="raise NotImplementedError")),
     (
         EXERCISE,

@@ -39,6 +39,7 @@ ROOMS = (
     Room(9, 3, arrays=False),
     Room(7, 2, arrays=False, promise=False),
     Room(7, 0, arrays=False, promise=False, message=3, least=0, passed=False),
+    Room(4, 0, arrays=False, promise=False, message=2, least=0, passed=False),
 )
 """From the widest to the narrowest; the first is taken that fits the terminal."""
 
