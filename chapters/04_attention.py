@@ -63,7 +63,7 @@ from minibert.byhand.gradcheck import central_differences, gradcheck
 from minibert.byhand.linear import linear_backward, linear_forward
 from minibert.byhand.loss import IGNORE, cross_entropy_backward, cross_entropy_forward
 from minibert.config import PRESETS
-from minibert.learn.notebook import break_on_purpose, show
+from minibert.learn.notebook import break_on_purpose, exercise, show
 from minibert.model.attention import attention, scaled_dot_product
 from minibert.prove import prove
 
@@ -1304,8 +1304,57 @@ break_on_purpose(
 # - **Dropout** on the weights is in the code of both papers. BERT's drops a tenth of them.
 # - **Blocks.** FlashAttention also cuts the queries into blocks, and divides and multiplies in an order that
 #   suits the GPU. Rabe and Staats 2021 had saved the memory in a similar way before.
-#
+
+# %% [markdown]
 # ## Exercises
+#
+# Some functions of this chapter are for you to write. `minibert learn start` makes a folder with a file for
+# each, and `minibert learn check` says whether it is right and, if not, what is wrong with it. Each stands
+# alone. What comes after them is done with a pencil, or leads further.
+#
+# ### To write: attention, forward and back
+
+# %%
+exercise("softmax_forward")
+
+# %%
+exercise("softmax_backward")
+
+# %%
+exercise("attention_forward")
+
+# %%
+exercise("attention_backward")
+
+# %% [markdown]
+# ### To write: masks, and blocks
+
+# %%
+exercise("causal_mask")
+
+# %%
+exercise("padding_mask")
+
+# %%
+exercise("online_attention")
+
+# %% [markdown]
+# ### To write: in PyTorch
+
+# %%
+exercise("torch_scaled_dot_product")
+
+# %%
+exercise("torch_attention")
+
+# %% [markdown]
+# ### To write: the test itself
+
+# %%
+exercise("judge_softmax")
+
+# %% [markdown]
+# ### To think about
 #
 # **1. Pencil.** In the case of the three words hide *Tom*'s key from everybody. Write down the weights and
 # the outputs. Then let $do_1 = (1, 0)$ and the others zero, and go back to $dz_1$.
@@ -1317,9 +1366,8 @@ break_on_purpose(
 #
 # </details>
 #
-# **2. Back through the softmax.** Cover the code and write `softmax_backward` of
-# `minibert/byhand/attention.py`. Then write it a second time with the whole table (4.4), for scores of shape
-# (T, S). How much slower is it for $S = 1000$?
+# **2. The whole table.** Write `softmax_backward` a second time, with the whole table (4.4), for scores of
+# shape (T, S). How much slower is it for $S = 1000$?
 #
 # <details><summary>Hint</summary>
 #
@@ -1327,9 +1375,9 @@ break_on_purpose(
 #
 # </details>
 #
-# **3. Attention, backward.** Write `attention_backward` from (4.5) to (4.9), and prove it with `gradcheck`,
-# with $S \ne T$. Then leave out one thing at a time (the sum, the root, a transpose) and read what
-# `gradcheck` says. Which of these mistakes could you not even make with $S \ne T$?
+# **3. Square tables.** In your `attention_backward` leave out one thing at a time (the sum, the root, a
+# transpose) and read what `minibert learn check` says. Which of these mistakes could you not even make with
+# $S \ne T$?
 #
 # <details><summary>Hint</summary>
 #

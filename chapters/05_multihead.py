@@ -51,7 +51,7 @@ from minibert.byhand.multihead import (
 from minibert.config import PRESETS
 from minibert.learn.checks import multihead as checks
 from minibert.learn.mutate import mutants
-from minibert.learn.notebook import show
+from minibert.learn.notebook import exercise, show
 from minibert.learn.proof import checks_of
 from minibert.learn.sizes import Sizes
 from minibert.model.multihead import MultiHeadAttention
@@ -867,6 +867,48 @@ assert sizes["bert-base"] == (768, 12) and 768 // 12 == 512 // 8 == 1024 // 16 =
 # %% [markdown]
 # ## Exercises
 #
+# Some functions of this chapter are for you to write. `minibert learn start` makes a folder with a file for
+# each, and `minibert learn check` says whether it is right and, if not, what is wrong with it. Each stands
+# alone. What comes after them is done with a pencil, or leads further.
+#
+# ### To write: split and merge
+
+# %%
+exercise("split_heads")
+
+# %%
+exercise("merge_heads")
+
+# %% [markdown]
+# ### To write: the heads together
+
+# %%
+exercise("multihead_forward")
+
+# %%
+exercise("multihead_backward")
+
+# %%
+exercise("self_attention_backward")
+
+# %% [markdown]
+# ### To write: in PyTorch
+
+# %%
+exercise("torch_split_heads")
+
+# %%
+exercise("torch_merge_heads")
+
+# %%
+exercise("torch_gather")
+
+# %%
+exercise("torch_multihead")
+
+# %% [markdown]
+# ### To think about
+#
 # **1. Pencil.** Write the array from above for $D = 6$: 11 … 16 and 21 … 26. Split it into three heads, and
 # into two. What comes out if you split into three heads and then merge what you have as if it were $K$
 # heads of width $H$?
@@ -877,8 +919,8 @@ assert sizes["bert-base"] == (768, 12) and 768 // 12 == 512 // 8 == 1024 // 16 =
 #
 # </details>
 #
-# **2. There and back.** Write `split_heads` and `merge_heads`. Then show with random numbers that each is
-# the transpose of the other: for any $x$ of shape (B, T, D) and any $y$ of shape (B, H, T, K), the sum of
+# **2. There and back.** Show with random numbers that `split_heads` and `merge_heads` are each the transpose
+# of the other: for any $x$ of shape (B, T, D) and any $y$ of shape (B, H, T, K), the sum of
 # $\mathrm{split}(x) \odot y$ is the sum of $x \odot \mathrm{merge}(y)$. Why does this make (5.7) and (5.9)
 # true?
 #
@@ -889,13 +931,13 @@ assert sizes["bert-base"] == (768, 12) and 768 // 12 == 512 // 8 == 1024 // 16 =
 #
 # </details>
 #
-# **3. The backward pass.** Write `multihead_backward` and `self_attention_backward` (in
-# `minibert/byhand/multihead.py`) from (5.6) to (5.12). Leave out $dk\, W_k$ first, and see what `gradcheck`
-# says.
+# **3. One use forgotten.** Leave out $dk\, W_k$ in your `multihead_backward`, and see what `minibert learn
+# check` says. Would the loss of a run have told you?
 #
 # <details><summary>Hint</summary>
 #
-# The cache is what `multihead_forward` puts into it. Every line of the forward pass has one of yours.
+# The source then learns through the values alone, and the loss falls all the same: see "Mistakes that still
+# train".
 #
 # </details>
 #
