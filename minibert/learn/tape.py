@@ -170,13 +170,13 @@ def gradients(result: Any, arguments: Any) -> list[Any]:
             leaves.append(item)
     if not out or not leaves:
         return []
-    upstream = [
-        torch.cos(torch.arange(item.numel(), dtype=torch.float64)).to(item.dtype).view(item.shape)
-        for item in out
-    ]
+    total = torch.zeros(())  # a sum, for autograd loads SymPy, a second long, when it is handed an upstream
+    for item in out:
+        upstream = torch.cos(torch.arange(item.numel(), dtype=torch.float64)).view(item.shape)
+        total = total + (item * upstream.to(item.dtype)).sum().real
     return [
         None if slope is None else freeze(slope)
-        for slope in torch.autograd.grad(out, leaves, upstream, allow_unused=True)
+        for slope in torch.autograd.grad(total, leaves, allow_unused=True)
     ]
 
 
