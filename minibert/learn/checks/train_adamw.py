@@ -9,14 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from minibert.learn.checks.train_optimizer import (
-    RATES,
-    double,
-    gradient_of,
-    numbers,
-    step_by_hand,
-    with_gradient,
-)
+from minibert.learn.checks.model_tensors import exact, normal
+from minibert.learn.checks.train_optimizer import RATES, gradient_of, step_by_hand, with_gradient
 from minibert.learn.compare import expect, expect_close
 from minibert.learn.sizes import Sizes
 from minibert.train.optimizer import AdamW, decay_groups
@@ -24,11 +18,11 @@ from minibert.train.optimizer import AdamW, decay_groups
 
 def check_the_optimiser_takes_the_two_steps_too() -> None:
     """Gradients 18 and -3 again: the parameter goes 1, 0.7, 0.6."""
-    w = with_gradient(double(1), double(18))
+    w = with_gradient(exact([1]), exact([18]))
     optimizer = AdamW([w], lr=0.3, betas=(0.5, 0.75), eps=0.0, weight_decay=0.0)
     optimizer.step()
     expect_close(w, [0.7], "the parameter after the first step")
-    w.grad = double(-3)
+    w.grad = exact([-3])
     optimizer.step()
     expect_close(w, [0.6], "the parameter after the second step")
     expect_close(gradient_of(w), [-3], "the gradient after the second step")
@@ -45,7 +39,7 @@ def check_a_parameter_without_a_gradient_is_left_alone(size: Sizes) -> None:
 
 def check_every_group_has_its_own_settings(size: Sizes, seed: int) -> None:
     """Rate, decay, betas and epsilon are read from the group: the schedule changes `lr` there."""
-    w, g = numbers(seed, size.D), numbers(seed + 1, size.D)
+    w, g = normal(seed, size.D), normal(seed + 1, size.D)
     settings = [
         {"lr": 0.1, "weight_decay": 0.5, "betas": (0.5, 0.75), "eps": 0.1},
         {"lr": 0.2, "weight_decay": 0.0, "betas": (0.6, 0.9), "eps": 0.01},
@@ -66,17 +60,17 @@ def check_every_group_has_its_own_settings(size: Sizes, seed: int) -> None:
 
 def check_every_parameter_remembers_its_own(size: Sizes, seed: int) -> None:
     """Two of one shape, and the second has no gradient at first: its own steps are counted, from 1."""
-    one, other = with_gradient(numbers(seed, size.D), None), with_gradient(numbers(seed + 1, size.D), None)
+    one, other = with_gradient(normal(seed, size.D), None), with_gradient(normal(seed + 1, size.D), None)
     optimizer = AdamW([one, other], betas=(0.5, 0.75), eps=0.0, weight_decay=0.0)
     taken: dict[str, list[Tensor]] = {"first": [], "second": []}
     for step in range(3):
         for name, parameter in (("first", one), ("second", other)):
             if name == "first" or step:
-                taken[name].append(numbers(seed + 2 + step + 10 * len(name), size.D))
+                taken[name].append(normal(seed + 2 + step + 10 * len(name), size.D))
                 parameter.grad = taken[name][-1].clone()
         optimizer.step()
     for name, parameter, start in (("first", one, seed), ("second", other, seed + 1)):
-        expected = numbers(start, size.D).numpy(), np.zeros(size.D), np.zeros(size.D)
+        expected = normal(start, size.D).numpy(), np.zeros(size.D), np.zeros(size.D)
         for step, g in enumerate(taken[name], start=1):
             expected = step_by_hand(expected, g, step, 1e-3, (0.5, 0.75), 0.0, 0.0)
         state = optimizer.state[parameter]
@@ -94,7 +88,7 @@ def check_every_parameter_remembers_its_own(size: Sizes, seed: int) -> None:
 def check_torch_s_adamw_goes_the_same_way(size: Sizes, seed: int) -> None:
     """Five steps of two groups, under a schedule. Then torch's own state is loaded, and goes on."""
     shapes = [(size.F, size.D), (size.D,)]
-    ours, theirs = ([numbers(seed, *shape) for shape in shapes] for _ in range(2))
+    ours, theirs = ([normal(seed, *shape) for shape in shapes] for _ in range(2))
     a = AdamW(decay_groups(ours, 0.3), betas=(0.9, 0.98))
     b = torch.optim.AdamW(decay_groups(theirs, 0.3), betas=(0.9, 0.98))
     for step, lr in enumerate(RATES):
@@ -102,7 +96,7 @@ def check_torch_s_adamw_goes_the_same_way(size: Sizes, seed: int) -> None:
             state = copy.deepcopy(b.state_dict()["state"])
             a.load_state_dict({"state": state, "param_groups": a.state_dict()["param_groups"]})
         for number, (p, q) in enumerate(zip(ours, theirs, strict=True)):
-            g = numbers(seed + 1 + step + 10 * number, *p.shape)
+            g = normal(seed + 1 + step + 10 * number, *p.shape)
             p.grad, q.grad = g, g.clone()
         for optimizer in (a, b):
             for group in optimizer.param_groups:
@@ -114,8 +108,8 @@ def check_torch_s_adamw_goes_the_same_way(size: Sizes, seed: int) -> None:
 
 def check_a_step_leaves_no_trace_in_the_graph() -> None:
     """A parameter of a network asks for gradients, and is changed all the same, outside of autograd."""
-    parameter = nn.Parameter(double(2.0, -1.0))
-    (parameter * double(0.5, -4.0)).sum().backward()
+    parameter = nn.Parameter(exact([2.0, -1.0]))
+    (parameter * exact([0.5, -4.0])).sum().backward()
     AdamW([parameter], lr=0.1, eps=0.0, weight_decay=0.2).step()
     expect(parameter.is_leaf and parameter.requires_grad, "the parameter must stay a leaf that has gradients")
     expect_close(parameter.detach(), [1.86, -0.88], "(2, -1) after a step with (0.5, -4), lr 0.1, decay 0.2")

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from minibert.learn.checks.model_tensors import exact
 from minibert.learn.compare import expect, expect_close
 from minibert.learn.sizes import Sizes
 from minibert.train.loop import Limits, dropout_seed, take_step
@@ -52,7 +53,7 @@ class Weights(nn.Module):
     def __init__(self, **numbers: Sequence[float]) -> None:
         super().__init__()
         for name, values in numbers.items():
-            self.register_parameter(name, nn.Parameter(torch.tensor(values, dtype=torch.float64)))
+            self.register_parameter(name, nn.Parameter(exact(values)))
 
     def __getitem__(self, name: str) -> nn.Parameter:
         return self.get_parameter(name)
@@ -83,16 +84,11 @@ def slopes_of(model: Weights, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]
     return {"loss": (model["w"] * batch[0]).sum() + (model["v"] * batch[1]).sum()}
 
 
-def exact(*values: float) -> Tensor:
-    """Return numbers in float64."""
-    return torch.tensor(values, dtype=torch.float64)
-
-
 def check_a_step_by_hand() -> None:
     """From 0 along a slope of 30, clipped to 3, at 1/4 of the peak rate 2: to -1/4 * 2 * 3 = -1.5."""
     model = Weights(w=[0.0])
     optimizer = Downhill(([model["w"]], 2.0))
-    said = step_of(model, slope_of, [optimizer], exact(30), rate=0.25, clip=3.0)
+    said = step_of(model, slope_of, [optimizer], exact([30]), rate=0.25, clip=3.0)
     expect_close(said["loss"], 0.0, "`loss`, before the step")
     expect_close(said["grad_norm"], 30.0, "`grad_norm`, before clipping")
     expect_close(model["w"].detach(), [-1.5], "the weight after one step", CLIPPED)
@@ -105,7 +101,7 @@ def check_the_rate_is_a_share_of_the_peak_and_not_of_the_last_rate() -> None:
     optimizer = Downhill(([model["w"]], 0.8))
     at = 0.0
     for step, rate in enumerate((0.5, 0.5, 0.25), start=1):
-        step_of(model, slope_of, [optimizer], exact(1), rate=rate)
+        step_of(model, slope_of, [optimizer], exact([1]), rate=rate)
         at -= rate * 0.8
         expect_close(model["w"].detach(), [at], f"the weight after step {step}")
         expect_close(optimizer.param_groups[0]["peak_lr"], 0.8, "the group's `peak_lr`")
@@ -116,7 +112,7 @@ def check_gradients_do_not_add_up_from_step_to_step() -> None:
     model = Weights(w=[0.0])
     optimizer = Downhill(([model["w"]], 1.0))
     for step in range(1, 4):
-        said = step_of(model, slope_of, [optimizer], exact(1))
+        said = step_of(model, slope_of, [optimizer], exact([1]))
         expect_close(said["grad_norm"], 1.0, f"`grad_norm` in step {step}, along a slope of 1")
         expect_close(model["w"].detach(), [-float(step)], f"the weight after step {step}, along a slope of 1")
 
@@ -140,7 +136,7 @@ def check_all_gradients_are_clipped_by_one_norm_before_the_step() -> None:
     """3 and 4 have the norm 5; clipped to 1 they are 0.6 and 0.8, also where two optimisers share them."""
     model = Weights(v=[0.0], w=[0.0])
     optimizers = [Downhill(([model[name]], 1.0)) for name in ("v", "w")]
-    said = step_of(model, slopes_of, optimizers, (exact(3), exact(4)), clip=1.0)
+    said = step_of(model, slopes_of, optimizers, (exact([3]), exact([4])), clip=1.0)
     expect_close(said["grad_norm"], 5.0, "`grad_norm`, which is that before clipping")
     expect_close(model["w"].detach(), [-0.6], "the weight with the gradient 3", CLIPPED)
     expect_close(model["v"].detach(), [-0.8], "the weight with the gradient 4", CLIPPED)

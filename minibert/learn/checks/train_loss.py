@@ -1,14 +1,14 @@
 """What the losses in PyTorch must fulfil, held against the losses by hand and against PyTorch's own."""
 
 import math
-from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from minibert.byhand import loss as by_numpy
-from minibert.learn.compare import CheckError, expect, expect_close
+from minibert.learn.checks.model_tensors import exact, expect_refused, leaf, normal
+from minibert.learn.compare import expect, expect_close
 from minibert.learn.sizes import Sizes
 from minibert.train.loss import (
     IGNORE,
@@ -19,32 +19,26 @@ from minibert.train.loss import (
 )
 
 
-def numbers(seed: int, *shape: int) -> Tensor:
-    """Return standard normal numbers in float64."""
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
 def draw(size: Sizes, seed: int) -> tuple[Tensor, Tensor]:
     """Return logits (N + 2, V), with a gradient to come, and targets: the first counts, the last does not."""
     N = size.N + 2
     targets = torch.randint(size.V, (N,), generator=torch.Generator().manual_seed(seed))
-    targets[numbers(seed + 1, N) > 0.7] = IGNORE
+    targets[normal(seed + 1, N) > 0.7] = IGNORE
     targets[0], targets[-1] = 0, IGNORE
-    return (2 * numbers(seed + 2, N, size.V)).requires_grad_(), targets
+    return (2 * normal(seed + 2, N, size.V)).requires_grad_(), targets
 
 
 def draw_joined(size: Sizes, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return features (N + 2, D), weight (V, D), bias (V,), with gradients to come, and targets."""
     _, targets = draw(size, seed)
     shapes = (len(targets), size.D), (size.V, size.D), (size.V,)
-    features, weight, bias = (
-        numbers(seed + 3 + number, *shape).requires_grad_() for number, shape in enumerate(shapes)
-    )
+    features, weight, bias = (leaf(seed + 3 + number, *shape) for number, shape in enumerate(shapes))
     return features, weight, bias, targets
 
 
 def slopes(loss: Tensor, *leaves: Tensor) -> tuple[Tensor, ...]:
     """Return the gradients of 3.7 loss: with a factor of 1, one that is forgotten would not show."""
+    expect(loss.requires_grad, "no gradient can flow back: the loss was cut off from its arguments")
     return torch.autograd.grad(3.7 * loss, leaves)
 
 
@@ -62,15 +56,6 @@ def expect_same(ours: Tensor, theirs: Tensor, leaves: dict[str, Tensor], whose: 
         expect_close(got, expected, f"the gradient of {name} ({whose} is expected)", 1e-10)
 
 
-def expect_refused(function: Callable[..., Tensor], *arguments: object, what: str) -> None:
-    """Raise CheckError unless the function raises a ValueError."""
-    try:
-        function(*arguments)
-    except ValueError:
-        return
-    raise CheckError(f"{what}: expected a ValueError, got none")
-
-
 def check_cross_entropy_by_hand() -> None:
     """Logits log 1, log 2, log 5: the softmax is 1/8, 2/8, 5/8.
 
@@ -78,17 +63,17 @@ def check_cross_entropy_by_hand() -> None:
     and p - y = (-2/3, 1/3, 1/3). The mean of the two halves both gradients; a third row does not count.
     """
     rows = [[0.0, math.log(2), math.log(5)], [0.0, 0.0, 0.0], [7.0, 8.0, 9.0]]
-    logits = torch.tensor(rows, dtype=torch.float64, requires_grad=True)
+    logits = exact(rows).requires_grad_()
     loss = cross_entropy(logits, torch.tensor([2, 0, IGNORE]))
     expect_close(value(loss), (math.log(8 / 5) + math.log(3)) / 2, "the loss, (log 8/5 + log 3) / 2")
     expected = [[1 / 16, 2 / 16, -3 / 16], [-1 / 3, 1 / 6, 1 / 6], [0, 0, 0]]
-    (gradient,) = torch.autograd.grad(loss, logits)
-    expect_close(gradient, torch.tensor(expected, dtype=torch.float64), "the gradient of the logits")
+    (gradient,) = slopes(loss, logits)
+    expect_close(gradient, 3.7 * exact(expected), "the gradient of the logits, of 3.7 times the loss")
 
 
 def check_cross_entropy_counts_both_classes_of_a_pair() -> None:
     """Class 0 is a class like any other: only IGNORE is left out."""
-    logits = torch.tensor([[2.0, 0.0], [2.0, 0.0]], dtype=torch.float64)
+    logits = exact([[2.0, 0.0], [2.0, 0.0]])
     right, wrong = math.log(1 + math.exp(-2)), math.log(1 + math.exp(2))
     expect_close(cross_entropy(logits[:1], torch.tensor([0])), right, "the loss of (2, 0), target 0")
     expect_close(cross_entropy(logits[1:], torch.tensor([1])), wrong, "the loss of (2, 0), target 1")
@@ -98,7 +83,7 @@ def check_cross_entropy_counts_both_classes_of_a_pair() -> None:
 
 def check_smoothing_by_hand() -> None:
     """Softmax 1/8, 2/8, 5/8 as above, target 2, smoothing 0.3: y = (0.1, 0.1, 0.8)."""
-    logits = torch.tensor([[0.0, math.log(2), math.log(5)]], dtype=torch.float64)
+    logits = exact([[0.0, math.log(2), math.log(5)]])
     loss = cross_entropy(logits, torch.tensor([2]), 0.3)
     expected = -(0.1 * math.log(1 / 8) + 0.1 * math.log(2 / 8) + 0.8 * math.log(5 / 8))
     expect_close(loss, expected, "the loss with smoothing 0.3")
@@ -187,8 +172,10 @@ def check_cross_entropy_leaves_its_arguments_alone(size: Sizes, seed: int) -> No
 def check_a_smoothing_outside_its_range_is_refused() -> None:
     """From 0 to below 1: with 1, nothing would be left of the target."""
     for wrong in (-0.1, 1.0):
-        what = f"a smoothing of {wrong}"
-        expect_refused(cross_entropy, torch.zeros(1, 2), torch.tensor([0]), wrong, what=what)
+        expect_refused(
+            lambda smoothing=wrong: cross_entropy(torch.zeros(1, 2), torch.tensor([0]), smoothing),
+            f"a smoothing of {wrong}",
+        )
 
 
 class Notes:
@@ -208,6 +195,8 @@ def forward(features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> 
     """Return the loss and the three gradients that a forward pass leaves."""
     notes = Notes()
     loss = LinearCrossEntropy.forward(notes, features.detach(), weight.detach(), bias.detach(), targets)
+    others = sorted(vars(notes).keys() - {"saved_tensors"})
+    expect(not others, f"nothing but what is saved may be kept in ctx, which has {', '.join(others)}")
     kept = [tuple(tensor.shape) for tensor in notes.saved_tensors]
     expected = [tuple(tensor.shape) for tensor in (features, weight, bias)]
     expect(
@@ -225,9 +214,9 @@ def check_the_joined_loss_by_hand() -> None:
     does not count. The bias adds up the rows. The features are 1 long, so that dweight has the same numbers.
     """
     features = torch.eye(3, dtype=torch.float64)
-    weight = torch.tensor([[0.0, 0, 7], [math.log(2), 0, 8], [math.log(5), 0, 9]], dtype=torch.float64)
+    weight = exact([[0.0, 0, 7], [math.log(2), 0, 8], [math.log(5), 0, 9]])
     targets = torch.tensor([2, 0, IGNORE])
-    G = torch.tensor([[1 / 16, 2 / 16, -3 / 16], [-1 / 3, 1 / 6, 1 / 6], [0, 0, 0]], dtype=torch.float64)
+    G = exact([[1 / 16, 2 / 16, -3 / 16], [-1 / 3, 1 / 6, 1 / 6], [0, 0, 0]])
     loss, dfeatures, dweight, dbias = forward(features, weight, torch.zeros(3).double(), targets)
     expect_close(loss, (math.log(8 / 5) + math.log(3)) / 2, "the loss, (log 8/5 + log 3) / 2")
     expect_close(dbias, G.sum(0), "dbias")
@@ -260,8 +249,8 @@ def check_the_joined_loss_where_nothing_counts(size: Sizes, seed: int) -> None:
 
 def check_the_joined_loss_does_not_overflow() -> None:
     """Nor does it take the logarithm of a probability that has vanished."""
-    features = torch.tensor([[1e4], [1.0]], dtype=torch.float64)
-    weight, bias = torch.tensor([[1.0], [-1.0]], dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
+    features = exact([[1e4], [1.0]])
+    weight, bias = exact([[1.0], [-1.0]]), torch.zeros(2, dtype=torch.float64)
     loss, *_ = forward(features, weight, bias, torch.tensor([1, IGNORE]))
     expect_close(loss, 2e4, "the loss of logits 10000 and -10000, target 1")
 
@@ -276,18 +265,18 @@ def check_joined_or_one_after_the_other_is_the_same(size: Sizes, seed: int) -> N
 
 def check_squares_by_hand() -> None:
     """Predicted 1, 2, 3, 4 where 1, 0, 3, 5 was right: (0 + 4 + 0 + 1) / 4."""
-    prediction = torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=torch.float64, requires_grad=True)
-    loss = mean_squared_error(prediction, torch.tensor([[1.0, 0.0], [3.0, 5.0]], dtype=torch.float64))
+    prediction = exact([[1.0, 2.0], [3.0, 4.0]]).requires_grad_()
+    loss = mean_squared_error(prediction, exact([[1.0, 0.0], [3.0, 5.0]]))
     expect_close(value(loss), 1.25, "the squared error")
-    (gradient,) = torch.autograd.grad(2 * loss, prediction)
-    expected = torch.tensor([[0.0, 2.0], [0.0, -1.0]], dtype=torch.float64)
-    expect_close(gradient, expected, "the gradient of the prediction, of twice the loss")
+    (gradient,) = slopes(loss, prediction)
+    expected = 3.7 * exact([[0.0, 1.0], [0.0, -0.5]])
+    expect_close(gradient, expected, "the gradient of the prediction, of 3.7 times the loss")
 
 
 def check_torch_s_squared_error_is_the_same(size: Sizes, seed: int) -> None:
     """In value, and in the gradients of both arguments, whatever their shape."""
     for shape in ((), (size.N,), (size.B, size.T, size.D)):
-        prediction, target = (numbers(seed + number, *shape).requires_grad_() for number in range(2))
+        prediction, target = (leaf(seed + number, *shape) for number in range(2))
         leaves = {"prediction": prediction, "target": target}
         ours, theirs = mean_squared_error(prediction, target), F.mse_loss(prediction, target)
         expect_same(ours, theirs, leaves, "torch's")
@@ -295,5 +284,7 @@ def check_torch_s_squared_error_is_the_same(size: Sizes, seed: int) -> None:
 
 def check_two_shapes_are_not_broadcast() -> None:
     """(3,) against (3, 1) would be nine differences."""
-    what = "a prediction (3,) and a target (3, 1)"
-    expect_refused(mean_squared_error, torch.ones(3), torch.ones(3, 1), what=what)
+    expect_refused(
+        lambda: mean_squared_error(torch.ones(3), torch.ones(3, 1)),
+        "a prediction (3,) and a target (3, 1)",
+    )

@@ -4,7 +4,7 @@ The parameters are plain tensors, whose gradients are given to them: no network 
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from minibert.byhand import optimizer as by_numpy
+from minibert.learn.checks.model_tensors import exact, normal
 from minibert.learn.compare import expect, expect_close
 from minibert.learn.sizes import Sizes
 from minibert.train.optimizer import (
@@ -27,16 +28,6 @@ RATES = [0.02, 0.03, 0.05, 0.04, 0.01]
 
 CLIPPED = 1e-6
 """PyTorch's own clipping adds so much to the norm before it divides, and that is right, too."""
-
-
-def numbers(seed: int, *shape: int) -> Tensor:
-    """Return standard normal numbers in float64."""
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def double(*values: Any) -> Tensor:
-    """Return numbers as a tensor in float64."""
-    return torch.tensor(values, dtype=torch.float64)
 
 
 def with_gradient(value: Tensor, gradient: Tensor | None) -> Tensor:
@@ -66,9 +57,9 @@ def check_two_adamw_steps_by_hand() -> None:
     Then m = 4.5 - 1.5 = 3, corrected (by 1 - 1/4) 4; v = 60.75 + 2.25 = 63, corrected (by 1 - 9/16) 144:
     the step is 0.3 * 4/12.
     """
-    w, m, v = double(1), double(0), double(0)
+    w, m, v = exact([1]), exact([0]), exact([0])
     for step, (g, at, mean, square) in enumerate([(18.0, 0.7, 9.0, 81.0), (-3.0, 0.6, 3.0, 63.0)], start=1):
-        adamw_(w, double(g), m, v, step, 0.3, (0.5, 0.75), 0.0, 0.0)
+        adamw_(w, exact([g]), m, v, step, 0.3, (0.5, 0.75), 0.0, 0.0)
         expect_close(m, [mean], f"the mean at step {step}, gradients 18 and -3, b1 = 1/2")
         expect_close(v, [square], f"the square at step {step}, gradients 18 and -3, b2 = 3/4")
         expect_close(w, [at], f"the parameter at step {step}, gradients 18 and -3, betas 1/2 and 3/4")
@@ -76,14 +67,14 @@ def check_two_adamw_steps_by_hand() -> None:
 
 def check_epsilon_is_added_to_the_corrected_root() -> None:
     """g = 3 and eps = 1: the first step is lr 3 / (3 + 1), not lr 3 / sqrt(9 + 1)."""
-    w = double(1)
-    adamw_(w, double(3), double(0), double(0), 1, 0.1, (0.9, 0.98), 1.0, 0.0)
+    w = exact([1])
+    adamw_(w, exact([3]), exact([0]), exact([0]), 1, 0.1, (0.9, 0.98), 1.0, 0.0)
     expect_close(w, [0.925], "the parameter 1 after one step with g = 3, eps = 1, lr = 0.1")
 
 
 def check_decay_does_not_pass_through_the_gradient(size: Sizes, seed: int) -> None:
     """With a gradient of zero, w shrinks by lr decay exactly. Through the gradient (L2) it goes lr."""
-    w, zero = numbers(seed, size.F, size.D), torch.zeros(size.F, size.D, dtype=torch.float64)
+    w, zero = normal(seed, size.F, size.D), torch.zeros(size.F, size.D, dtype=torch.float64)
     shrunk, m, v = w.clone(), zero.clone(), zero.clone()
     adamw_(shrunk, zero, m, v, 1, 0.1, (0.9, 0.98), 1e-8, 0.5)
     expect_close(shrunk, 0.95 * w, "the parameter after a gradient of zero, lr 0.1, decay 0.5")
@@ -93,10 +84,10 @@ def check_decay_does_not_pass_through_the_gradient(size: Sizes, seed: int) -> No
 def check_by_hand_adamw_goes_the_same_way(size: Sizes, seed: int) -> None:
     """Five steps, with a decay; and the gradient is not changed."""
     shape = size.F, size.D
-    w, m, v = numbers(seed, *shape), torch.zeros(shape).double(), torch.zeros(shape).double()
+    w, m, v = normal(seed, *shape), torch.zeros(shape).double(), torch.zeros(shape).double()
     expected = tuple(tensor.numpy().copy() for tensor in (w, m, v))
     for step, lr in enumerate(RATES, start=1):
-        g = numbers(seed + step, *shape)
+        g = normal(seed + step, *shape)
         kept = g.clone()
         adamw_(w, g, m, v, step, lr, (0.9, 0.98), 1e-3, 0.3)
         expect(torch.equal(g, kept), "the gradient was changed; only the other three may be")
@@ -115,23 +106,23 @@ def quintic(s: float, steps: int = 5) -> float:
 
 def spectrum(rows: int, columns: int, values: Tensor, seed: int) -> Tensor:
     """Return U S V^T (rows, columns) with random directions, and the singular values given."""
-    U, _ = torch.linalg.qr(numbers(seed, rows, len(values)))
-    V, _ = torch.linalg.qr(numbers(seed + 1, columns, len(values)))
+    U, _ = torch.linalg.qr(normal(seed, rows, len(values)))
+    V, _ = torch.linalg.qr(normal(seed + 1, columns, len(values)))
     return U * values @ V.mT
 
 
 def check_one_step_of_newton_schulz_by_hand() -> None:
     """diag(3, 4) has the norm 5. From 0.6: 3.4445 * 0.6 - 4.775 * 0.216 + 2.0315 * 0.07776 = 1.19326944."""
-    got = orthogonalize(torch.diag(double(3, 4)), steps=1)
+    got = orthogonalize(torch.diag(exact([3, 4])), steps=1)
     expect_close(got, np.diag([1.19326944, 0.97648192]), "one step from diag(3, 4)", 1e-8)
 
 
 def check_a_row_is_only_made_as_long_as_all_others() -> None:
     """(3, 4) has one singular value, 5, which the division makes 1; so the row is (0.6, 0.8) quintic(1)."""
     for steps in (1, 2, 5):
-        row = orthogonalize(double([3, 4]), steps)
-        expect_close(row, quintic(1, steps) * double([0.6, 0.8]), f"(3, 4) after {steps} steps", 1e-10)
-        expect_close(orthogonalize(double([3], [4]), steps), row.mT, "the same as a column", 1e-10)
+        row = orthogonalize(exact([[3, 4]]), steps)
+        expect_close(row, quintic(1, steps) * exact([[0.6, 0.8]]), f"(3, 4) after {steps} steps", 1e-10)
+        expect_close(orthogonalize(exact([[3], [4]]), steps), row.mT, "the same as a column", 1e-10)
 
 
 def check_the_directions_stay_and_the_sizes_follow_the_quintic(size: Sizes, seed: int) -> None:
@@ -142,7 +133,7 @@ def check_the_directions_stay_and_the_sizes_follow_the_quintic(size: Sizes, seed
         matrix = spectrum(rows, columns, values, seed)
         kept = matrix.clone()
         got = orthogonalize(matrix)
-        expected = spectrum(rows, columns, double(*map(quintic, values.tolist())), seed)
+        expected = spectrum(rows, columns, exact([quintic(s) for s in values.tolist()]), seed)
         expect_close(got, expected, f"a matrix ({rows}, {columns}), orthogonalised", 1e-8)
         expect(torch.equal(matrix, kept), "the matrix was changed; return a new one")
         after = torch.linalg.svdvals(got)
@@ -154,7 +145,7 @@ def check_the_directions_stay_and_the_sizes_follow_the_quintic(size: Sizes, seed
 
 def check_the_size_of_a_matrix_does_not_matter(size: Sizes, seed: int) -> None:
     """And zeros, which have no direction, stay zeros."""
-    matrix = numbers(seed, size.F, size.D)
+    matrix = normal(seed, size.F, size.D)
     expected = orthogonalize(matrix)
     for factor in (1e-3, 1e3):
         expect_close(orthogonalize(factor * matrix), expected, f"a matrix times {factor}", 1e-8)
@@ -163,7 +154,7 @@ def check_the_size_of_a_matrix_does_not_matter(size: Sizes, seed: int) -> None:
 
 def check_matrices_are_orthogonalised_one_by_one(size: Sizes, seed: int) -> None:
     """A large one beside a small one makes no difference to it."""
-    stack = numbers(seed, 3, size.F, size.D) * double(0.01, 1, 100)[:, None, None]
+    stack = normal(seed, 3, size.F, size.D) * exact([0.01, 1, 100])[:, None, None]
     expected = torch.stack([orthogonalize(matrix) for matrix in stack])
     expect_close(orthogonalize(stack), expected, "a stack of three matrices", 1e-8)
     deep = orthogonalize(stack[None, :, None])
@@ -173,7 +164,7 @@ def check_matrices_are_orthogonalised_one_by_one(size: Sizes, seed: int) -> None
 def check_by_hand_orthogonalize_is_the_same(size: Sizes, seed: int) -> None:
     """For any shape, and any number of steps."""
     for steps, shape in enumerate([(size.F, size.D), (size.D, size.F), (size.B, size.D, size.D)], start=3):
-        matrices = numbers(seed, *shape)
+        matrices = normal(seed, *shape)
         expected = by_numpy.orthogonalize(matrices.numpy(), steps)
         expect_close(orthogonalize(matrices, steps), expected, f"{shape}, {steps} steps", 1e-8)
 
@@ -199,29 +190,29 @@ def expect_groups(groups: list[dict], matrices: list[Tensor], others: list[Tenso
 
 def check_matrices_decay_and_vectors_do_not(size: Sizes, seed: int) -> None:
     """A linear layer and a norm: only the weight of the layer is a matrix."""
-    weight, bias = numbers(seed, size.F, size.D), numbers(seed + 1, size.F)
-    scale, shift = numbers(seed + 2, size.F), numbers(seed + 3, size.F)
+    weight, bias = normal(seed, size.F, size.D), normal(seed + 1, size.F)
+    scale, shift = normal(seed + 2, size.F), normal(seed + 3, size.F)
     groups = decay_groups([weight, bias, scale, shift], 0.1)
     expect_groups(groups, [weight], [bias, scale, shift], 0.1)
 
 
 def check_every_parameter_is_in_one_of_the_groups(size: Sizes, seed: int) -> None:
     """Also one of three axes, as of a convolution, and a single number, such as a temperature."""
-    kernel, number = numbers(seed, 2, size.F, size.D), numbers(seed + 1)
-    matrix, vector = numbers(seed + 2, size.F, size.D), numbers(seed + 3, size.D)
+    kernel, number = normal(seed, 2, size.F, size.D), normal(seed + 1)
+    matrix, vector = normal(seed + 2, size.F, size.D), normal(seed + 3, size.D)
     groups = decay_groups([kernel, number, matrix, vector], 0.2)
     expect_groups(groups, [kernel, matrix], [number, vector], 0.2)
 
 
 def check_parameters_may_come_from_a_generator(size: Sizes, seed: int) -> None:
     """`model.parameters()` can be gone through once: whoever asks again gets nothing."""
-    parameters = [numbers(seed, size.F, size.D), numbers(seed + 1, size.F)]
+    parameters = [normal(seed, size.F, size.D), normal(seed + 1, size.F)]
     expect_groups(decay_groups(iter(parameters), 0.1), parameters[:1], parameters[1:], 0.1)
 
 
-def with_gradients(*gradients: Iterable[float]) -> list[Tensor]:
+def with_gradients(*gradients: Sequence[float]) -> list[Tensor]:
     """Return parameters with these gradients."""
-    return [with_gradient(torch.zeros(len(g)).double(), g) for g in (double(*g) for g in gradients)]
+    return [with_gradient(torch.zeros(len(g)).double(), exact(g)) for g in gradients]
 
 
 def check_clipping_by_hand() -> None:
@@ -256,7 +247,7 @@ def check_what_has_no_gradient_does_not_count_when_clipping() -> None:
 
 def check_clipped_parameters_may_come_from_a_generator(size: Sizes, seed: int) -> None:
     """`model.parameters()` can be gone through once. After clipping, the norm is what was asked for."""
-    gradients = [numbers(seed, size.F, size.D), numbers(seed + 1, size.F)]
+    gradients = [normal(seed, size.F, size.D), normal(seed + 1, size.F)]
     parameters = [with_gradient(g, g) for g in gradients]
     clip_gradients(iter(parameters), 1e-3)
     norm = math.sqrt(sum(float((gradient_of(p) ** 2).sum()) for p in parameters))
@@ -265,7 +256,7 @@ def check_clipped_parameters_may_come_from_a_generator(size: Sizes, seed: int) -
 
 def check_clipping_is_that_by_hand_and_that_of_torch(size: Sizes, seed: int) -> None:
     """To half of the norm."""
-    gradients = {"weight": numbers(seed, size.F, size.D), "bias": numbers(seed + 1, size.F)}
+    gradients = {"weight": normal(seed, size.F, size.D), "bias": normal(seed + 1, size.F)}
     largest = 0.5 * math.sqrt(sum(float((g**2).sum()) for g in gradients.values()))
     expected, before = by_numpy.clip({name: g.numpy() for name, g in gradients.items()}, largest)
     ours, theirs = ([with_gradient(g, g) for g in gradients.values()] for _ in range(2))
