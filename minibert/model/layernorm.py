@@ -28,6 +28,7 @@ class LayerNorm(nn.Module):
     """`layernorm` with a learned scale (`weight`, starts at 1) and shift (`bias`, starts at 0)."""
 
     def __init__(self, width: int, eps: float = 1e-12) -> None:
+        """Make scale and shift, one number for each of `width` features; eps stands under the root."""
         super().__init__()
         self.eps = eps
         self.weight = nn.Parameter(torch.ones(width))
