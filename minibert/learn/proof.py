@@ -71,9 +71,9 @@ def twin_numbers(case: Case, twin: Callable[..., Any], size: Sizes, seed: int) -
     import torch
 
     dout = upstream(np.shape(to_numpy(theirs)), seed)
-    slopes = torch.autograd.grad(
-        theirs, list(leaves(tensors)), to_torch(dout).detach(), materialize_grads=True
-    )
+    # Of a sum: handed an upstream gradient, autograd loads SymPy, which takes a second.
+    total = (theirs * to_torch(dout).detach()).sum()
+    slopes = torch.autograd.grad(total, list(leaves(tensors)), materialize_grads=True)
     return Numbers((to_numpy(theirs),), tuple(map(to_numpy, slopes)))
 
 
