@@ -180,3 +180,38 @@ def judge_wordpiece(wordpiece: Callable[..., Any]) -> None:
     for most, pieces in ((3, ["a", "##a", "##a"]), (2, ["[UNK]"])):
         got = wordpiece("aaa", vocab, max_chars=most)
         expect(got == pieces, f"'aaa' with max_chars {most} is cut into {got}, expected {pieces}")
+
+
+def judge_corrupt(corrupt: Callable[..., Any]) -> None:
+    """Test the function that masks words, which draws by random bits.
+
+    Args:
+        corrupt: (ids, positions, chosen, keys, mask_id, ordinary) -> ids; right as the docstring of
+            `minibert.batches.mlm.corrupt` says.
+
+    Raises:
+        AssertionError: what was not chosen is changed, the argument is changed, a share is not that of
+            80 : 10 : 10, or a random token is none of those that may stand in.
+    """
+    B, T, P, mask_id = 2000, 12, 3, 4
+    ordinary = np.arange(500, 1500)
+    rng = np.random.default_rng(0)
+    ids = rng.choice(ordinary, size=(B, T))
+    positions = np.argsort(rng.random((B, T)), axis=1)[:, :P]
+    chosen = np.arange(P) < rng.integers(1, P + 1, size=(B, 1))
+    keys = rng.integers(2**63, size=B).astype(np.uint64)
+
+    true = ids.copy()
+    out = corrupt(ids, positions, chosen, keys, mask_id, ordinary)
+    expect(np.array_equal(ids, true), "the ids that came in were changed")
+    places = np.zeros((B, T), dtype=bool)
+    np.put_along_axis(places, positions, chosen, axis=1)
+    expect(np.array_equal(out[~places], true[~places]), "a token was changed that is not chosen")
+
+    masked, kept = out[places] == mask_id, out[places] == true[places]
+    for what, found, share in (("[MASK]", masked, 0.8), ("as it was", kept, 0.1)):
+        room = 6 * math.sqrt(share * (1 - share) / found.size)  # six sigma: chance alone never goes so far
+        expect(abs(found.mean() - share) < room, f"{found.mean():.1%} are {what}, expected about {share:.0%}")
+    random = out[places][~masked & ~kept]
+    expect(np.isin(random, ordinary).all(), "a random token is none of those that may stand in")
+    expect(np.unique(random).size > random.size / 2, "the random tokens are always the same few")
