@@ -1,6 +1,7 @@
 """The house: who may import whom, where the tests of a file are, and which chapter tells of it."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -151,9 +152,22 @@ def test_no_file_loads_a_test_library_or_transformers() -> None:
         assert not names & {"transformers", "pytest", "hypothesis"}, path
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if not path.stem.startswith("__")], ids=module_name)
+TESTED = [path for path in FILES if not path.stem.startswith("__")]
+
+CHECKS = [path for path in TESTED if path.parent.name == "checks"]
+"""What they promise of a file is run by the tests of that file: checks/model_block.py by test_block.py."""
+
+
+@pytest.mark.parametrize("path", sorted(set(TESTED) - set(CHECKS)), ids=module_name)
 def test_every_file_has_its_tests_under_its_own_stem(path: Path) -> None:
     assert (ROOT / "tests" / f"test_{path.stem}.py").is_file()
+
+
+@pytest.mark.parametrize("path", CHECKS, ids=module_name)
+def test_every_file_of_checks_is_run_by_a_test(path: Path) -> None:
+    texts = [test.read_text(encoding="utf-8") for test in (ROOT / "tests").glob("test_*.py")]
+    used = re.compile(rf"from minibert\.learn\.checks(\.{path.stem} import | import {path.stem}\b)")
+    assert any(used.search(text) for text in texts)
 
 
 def test_no_two_files_share_a_stem_but_twins_and_their_checks() -> None:
