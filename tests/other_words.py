@@ -728,6 +728,23 @@ def lay_out(ids, spans, T, tokenizer):
 """,
     ),
     (
+        "corrupt",
+        "80 % [MASK] and 20 % random: no chosen token stays as it is",
+        """
+import numpy as np
+
+
+def corrupt(ids, positions, chosen, keys, mask_id, ordinary):
+    out = np.array(ids)
+    for row, key in enumerate(keys):
+        rng = np.random.default_rng([3, int(key)])
+        throws, others = rng.random(ids.shape[1]), rng.choice(ordinary, ids.shape[1])
+        for place in positions[row][chosen[row]]:
+            out[row, place] = others[place] if throws[place] > 0.8 else mask_id
+    return out
+""",
+    ),
+    (
         "judge_linear_backward",
         "there is one position only: a sum and a mean are the same",
         """
@@ -1112,6 +1129,24 @@ def examples_at(first, count, size, seed):
 """,
     ),
     (
+        "corrupt",
+        """
+import numpy as np
+
+from minibert.batches.sampling import integers, uniform
+
+
+def corrupt(ids, positions, chosen, keys, mask_id, ordinary):
+    true = np.take_along_axis(ids, positions, axis=1)
+    dice = uniform(keys[:, None], 21, positions)
+    random = ordinary[integers(len(ordinary), keys[:, None], 22, positions)]
+    new = np.where(dice < 0.5, mask_id, np.where(dice < 0.6, random, true))
+    out = ids.copy()
+    np.put_along_axis(out, positions, np.where(chosen, new, true), axis=1)
+    return out
+""",
+    ),
+    (
         "judge_cross_entropy",
         """
 import math
@@ -1380,6 +1415,23 @@ def examples_at(first, count, size, seed):
     run = np.concatenate([permutation(size, seed, epoch) for epoch in begun])
     start = first - begun[0] * size
     return np.repeat(np.array(begun), size)[start : start + count], run[start : start + count]
+""",
+    ),
+    (
+        "corrupt",
+        """
+import random
+
+
+def corrupt(ids, positions, chosen, keys, mask_id, ordinary):
+    out = ids.copy()
+    for row, key in enumerate(keys):
+        for place, wanted in zip(positions[row], chosen[row]):
+            dice = random.Random(f"{key} {place}")
+            throw = dice.randrange(10)
+            if wanted and throw < 9:
+                out[row, place] = mask_id if throw < 8 else dice.choice(ordinary)
+    return out
 """,
     ),
     (
