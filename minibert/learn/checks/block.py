@@ -85,8 +85,8 @@ def pad(size: Sizes, length: int) -> Mask:
 
 
 def narrow(size: Sizes) -> Sizes:
-    """Return the sizes with narrow heads: finite differences run a block twice for each of its parameters."""
-    return size._replace(K=min(size.K, 2))
+    """Return narrow sizes: finite differences run a block twice for each of its parameters."""
+    return size._replace(K=min(size.K, 2), F=min(size.F, 3))
 
 
 def draw_with(masked: str = "", settings: Settings = PLAIN):
@@ -133,8 +133,7 @@ CASES = [
     prenorm_case("pre-norm, causal", draw_with("causal")),
     prenorm_case("pre-norm, dropout", draw_with("causal", DROPPING)),
     cross_case("cross-attention", draw_cross()),
-    cross_case("cross-attention, padding", draw_cross(padded=True)),
-    cross_case("cross-attention, dropout", draw_cross(True, DROPPING)),
+    cross_case("cross-attention, padding, dropout", draw_cross(True, DROPPING)),
     cross_case("cross-attention, as in BART", draw_cross(True, Settings("gelu", 1e-5)), bart_layer),
 ]
 
