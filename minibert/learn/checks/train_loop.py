@@ -209,7 +209,7 @@ def check_no_share_is_above_one() -> None:
 
 def forward_passes() -> list[tuple[int, int, int, int]]:
     """Return seed, step, micro-batch and rank of some forward passes."""
-    return [(s, t, m, r) for s in range(4) for t in (*range(8), 1000) for m in range(3) for r in range(3)]
+    return [(s, t, m, r) for s in range(2) for t in (0, 1, 2, 3, 1000) for m in range(2) for r in range(2)]
 
 
 def check_seeds_are_ints() -> None:
@@ -239,22 +239,22 @@ def check_a_seed_is_the_same_whenever_it_is_asked_for() -> None:
 
 def check_every_run_has_its_own_seeds() -> None:
     """The seed of the run counts."""
-    expect_distinct([(s, 3, 1, 1) for s in range(100)])
+    expect_distinct([(s, 3, 1, 1) for s in range(30)])
 
 
 def check_every_step_has_its_own_seed() -> None:
     """Else the same neurons would be left out for ever."""
-    expect_distinct([(1, t, 1, 1) for t in range(100)])
+    expect_distinct([(1, t, 1, 1) for t in range(30)])
 
 
 def check_every_micro_batch_has_its_own_seed() -> None:
     """The parts of a batch are different sentences."""
-    expect_distinct([(1, 3, m, 1) for m in range(100)])
+    expect_distinct([(1, 3, m, 1) for m in range(30)])
 
 
 def check_every_process_has_its_own_seed() -> None:
     """The ranks work on different parts of the batch."""
-    expect_distinct([(1, 3, 1, r) for r in range(100)])
+    expect_distinct([(1, 3, 1, r) for r in range(30)])
 
 
 def check_no_two_forward_passes_share_a_seed() -> None:
@@ -263,11 +263,11 @@ def check_no_two_forward_passes_share_a_seed() -> None:
 
 
 def check_seeds_use_all_their_bits() -> None:
-    """Of 800 seeds, each bit is set in about half: 400, and six times their spread of 14 to either side."""
-    seeds = [dropout_seed(0, step) for step in range(800)]
+    """Of 200 seeds, each bit is set in about half: 100, and six times their spread of 7 to either side."""
+    seeds = [dropout_seed(0, step) for step in range(200)]
     for bit in range(63):
         often = sum(seed >> bit & 1 for seed in seeds)
-        expect(315 <= often <= 485, f"bit {bit} is set in {often} of 800 seeds, expected about 400")
+        expect(57 <= often <= 143, f"bit {bit} is set in {often} of 200 seeds, expected about 100")
 
 
 def expect_distinct(keys: list[tuple[int, int, int, int]]) -> None:
