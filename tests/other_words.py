@@ -757,6 +757,7 @@ def judge_linear_backward(linear_backward):
     x, weight, bias = np.array([1.0, 2.0]), np.array([[3.0, 4.0], [5.0, 6.0], [0.0, -1.0]]), np.zeros(3)
     _, cache = linear_forward(x[None], weight, bias)
     dx, dweight, dbias = linear_backward(np.array([[1.0, 0.0, 2.0]]), cache)
+    assert (dx.shape, dweight.shape, dbias.shape) == ((1, 2), (3, 2), (3,))
     assert np.allclose(dx, [[3, 2]])
     assert np.allclose(dweight, [[1, 2], [0, 0], [2, 4]])
     assert np.allclose(dbias, [1, 0, 2])
