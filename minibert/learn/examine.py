@@ -158,7 +158,7 @@ def main(arguments: list[str]) -> None:
     """Answer requests from standard input: one, or list after list of such as are for the same exercise."""
     answers = os.fdopen(os.dup(1), "wb")
     if arguments == [MANY]:
-        import torch  # noqa: F401  so that no child has to
+        import torch._dynamo  # noqa: F401  with all that optimisers load; so that no child has to
 
         for line in sys.stdin.buffer:
             answer_group([Request(**asked) for asked in json.loads(line)], answers)

@@ -7,10 +7,10 @@ import importlib
 import inspect
 import textwrap
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -56,7 +56,7 @@ class Mutant:
     def made(self) -> Iterator[None]:
         """Put the mistake into the function, for everyone who has imported it, and take it out again."""
         function = self.find()
-        wrong = define(self.written(source_of(function)), self.function, function.__globals__)
+        wrong = plain(define(self.written(source_of(function)), self.function, function.__globals__))
         kept = function.__code__, function.__defaults__, function.__kwdefaults__
         function.__code__, function.__defaults__, function.__kwdefaults__ = (
             wrong.__code__,
@@ -89,8 +89,8 @@ def source_of(function: FunctionType) -> str:
     return textwrap.dedent(inspect.getsource(function))
 
 
-def define(source: str, function: str, namespace: Mapping[str, object]) -> FunctionType:
-    """Return what the source of a function or a method defines, without its decorators.
+def define(source: str, function: str, namespace: Mapping[str, object]) -> Any:
+    """Return what the source of a function or a method defines, with its decorators.
 
     A method is defined inside a class of its own name, so that its `super()` finds a class to begin with.
     """
@@ -101,13 +101,22 @@ def define(source: str, function: str, namespace: Mapping[str, object]) -> Funct
     exec(compile(source, f"<{name}>", "exec"), found)
     for around in classes:
         found = vars(found[around])
-    return plain(found[name])
+    return found[name]
 
 
 def plain(function: Any) -> FunctionType:
     """Return the function under its decorators."""
     function = function.fget if isinstance(function, property) else function
     return inspect.unwrap(getattr(function, "__func__", function))
+
+
+def bare(function: Any) -> Callable[..., Any]:
+    """Return what is called in the end, with its decorators but without `property` and its like."""
+    if isinstance(function, property):
+        return function.fget or function.__get__
+    if isinstance(function, cached_property):
+        return function.func
+    return function.__func__ if isinstance(function, (staticmethod, classmethod)) else function
 
 
 @cache

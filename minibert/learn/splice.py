@@ -22,7 +22,7 @@ from types import CellType, ModuleType
 from typing import Any
 
 from minibert.learn.exercises import Exercise
-from minibert.learn.mutate import plain
+from minibert.learn.mutate import bare, plain
 
 HANDLE = "__slot__"
 """What the line after a replaced definition calls."""
@@ -108,15 +108,6 @@ KINDS = (property, staticmethod, classmethod, functools.cached_property)
 def kind_of(definition: Any) -> type | None:
     """Return what a function is wrapped in inside its class, or None."""
     return next((kind for kind in KINDS if isinstance(definition, kind)), None)
-
-
-def bare(function: Any) -> Callable[..., Any]:
-    """Return what is called in the end, with the learner's decorators but without `property` and its like."""
-    if isinstance(function, property):
-        return function.fget or missing
-    if isinstance(function, functools.cached_property):
-        return function.func
-    return function.__func__ if isinstance(function, (staticmethod, classmethod)) else function
 
 
 def refuse_itself(tree: ast.Module, function: str) -> None:
