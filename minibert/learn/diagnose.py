@@ -6,11 +6,11 @@ from typing import Any
 
 from minibert.learn.exercises import Exercise
 from minibert.learn.limits import time_limit
-from minibert.learn.mutate import Mutant, bare, define, plain, source_of
+from minibert.learn.mutate import Mutant, bare, definition, plain, source_of
 from minibert.learn.proof import Check
 from minibert.learn.side_by_side import tell_call
 from minibert.learn.sizes import Sizes
-from minibert.learn.splice import Slot, bare, join_class
+from minibert.learn.splice import Slot, join_class
 from minibert.learn.tape import Outcome, Tape, names, quiet, same
 
 LONGEST = 3.0
@@ -85,7 +85,7 @@ class Known:
     def make(self, mutant: Mutant) -> Callable[..., Any]:
         """Return the library's function with a mistake in it."""
         source = source_of(plain(self.slot.reference))
-        function = bare(define(mutant.written(source), mutant.function, vars(self.slot.module)))
+        function = bare(definition(mutant.written(source), mutant.function, vars(self.slot.module)))
         if self.slot.owner is not None:
             join_class(function, self.slot.owner)
         return function
