@@ -56,7 +56,7 @@ class Mutant:
     def made(self) -> Iterator[None]:
         """Put the mistake into the function, for everyone who has imported it, and take it out again."""
         function = self.find()
-        wrong = plain(define(self.written(source_of(function)), self.function, function.__globals__))
+        wrong = define(self.written(source_of(function)), self.function, function.__globals__)
         kept = function.__code__, function.__defaults__, function.__kwdefaults__
         function.__code__, function.__defaults__, function.__kwdefaults__ = (
             wrong.__code__,
@@ -89,7 +89,12 @@ def source_of(function: FunctionType) -> str:
     return textwrap.dedent(inspect.getsource(function))
 
 
-def define(source: str, function: str, namespace: Mapping[str, object]) -> Any:
+def define(source: str, function: str, namespace: Mapping[str, object]) -> FunctionType:
+    """Return the function or the method that its source defines, without its decorators."""
+    return plain(definition(source, function, namespace))
+
+
+def definition(source: str, function: str, namespace: Mapping[str, object]) -> Any:
     """Return what the source of a function or a method defines, with its decorators.
 
     A method is defined inside a class of its own name, so that its `super()` finds a class to begin with.
