@@ -342,18 +342,15 @@ def test_a_learner_begins_errs_and_passes(colour: bool, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_learner_does_the_whole_course_to_a_full_board(tmp_path: Path) -> None:
-    """Every exercise as `next` names them, every second one wrong at first."""
+    """From each exercise to the one that is named next, every fourth one wrong at first."""
     folder = Folder(tmp_path / "exercises")
     code, screen = typed("learn", "start", cwd=tmp_path)
     expect_fitting(screen)
-    for number, expected in enumerate(exercises()):
-        code, screen = typed("learn", "next", cwd=tmp_path)
-        assert code == 0
-        found = re.search(r"minibert learn check (\w+)", screen)
-        assert found is not None and found[1] == expected.id
-        exercise, path = find_exercise(found[1]), folder.file(expected)
+    for number, exercise in enumerate(exercises()):
+        path = folder.file(exercise)
+        assert f"  open   exercises/{exercise.path.as_posix()}" in screen
         mistakes = exercise.mistakes()
-        if number % 2 == 0 and mistakes:
+        if number % 4 == 0 and mistakes:
             mistake = mistakes[number % len(mistakes)]
             path.write_text(with_mistake(exercise, mistake))
             code, screen = typed("learn", "check", cwd=tmp_path)
