@@ -7,15 +7,19 @@ import pytest
 import torch
 import torch.nn.functional as F
 import transformers
+from by_hand import by_hand
 from hypothesis import given
 from oracles import check_gradients, distance, randomise
-from strategies import batches, configs, normal, seeds
+from strategies import batches, configs, seeds
 from torch import Generator, Tensor
 
 from minibert.config import PRESETS, BertConfig, from_dict
 from minibert.hub import from_hugging_face, to_hugging_face, write_config
+from minibert.learn.checks import model_bert as model_checks
 from minibert.model.bert import BertForPretraining
 from minibert.model.position import sinusoids
+
+test_in_torch = by_hand(model_checks, examples=5)
 
 SMALL = BertConfig(
     vocab_size=11,
@@ -101,20 +105,6 @@ def test_hidden_states_logits_loss_and_every_gradient_are_those_of_transformers(
         assert distance(gradient, gradients[name], least=0.1 * largest) < tolerance, name
 
 
-@given(seed=seeds, extra=st.integers(1, 4))
-def test_padding_on_the_right_changes_nothing(seed: int, extra: int) -> None:
-    model, generator = small(seed), Generator().manual_seed(seed)
-    ids = torch.randint(SMALL.vocab_size, (2, 5), generator=generator)
-    segments = torch.randint(2, (2, 5), generator=generator)
-    junk = torch.randint(SMALL.vocab_size, (2, extra), generator=generator)
-    attend = torch.arange(5 + extra).expand(2, -1) < 5
-    short = model(ids, segments)
-    padded = model(torch.cat([ids, junk], 1), torch.cat([segments, junk % 2], 1), attend)
-    assert distance(padded.hidden[:, :5], short.hidden) < 1e-12
-    assert distance(padded.words[:, :5], short.words) < 1e-12
-    assert distance(padded.pairs, short.pairs) < 1e-12
-
-
 @given(seed=seeds)
 def test_a_sequence_does_not_know_its_batch(seed: int) -> None:
     model = small(seed)
@@ -147,26 +137,6 @@ def test_a_sequence_that_may_see_nothing_is_finite_and_so_is_its_gradient(dtype)
     assert all(bool(weight.grad.isfinite().all()) for weight in model.parameters() if weight.grad is not None)
 
 
-@given(data=st.data(), seed=seeds)
-def test_features_are_those_of_the_whole_with_their_gradients(data, seed: int) -> None:
-    model, batch = small(seed), data.draw(batches(SMALL))
-    B, T = batch.ids.shape
-    slots = torch.tensor(data.draw(st.lists(st.integers(0, B * T - 1), min_size=1, max_size=6)))
-
-    def gradients(words: Tensor, pairs: Tensor) -> tuple[Tensor, ...]:
-        loss = (words * normal(seed, *words.shape)).sum() + (pairs * normal(seed, *pairs.shape)).sum()
-        return torch.autograd.grad(loss, list(model.parameters()))
-
-    whole = model(*batch, slots=slots)
-    features, pairs = model.features(*batch, slots=slots)
-    words = F.linear(features, model.words.weight, model.words.bias)
-    assert distance(words, whole.words) < 1e-12
-    assert distance(pairs, whole.pairs) < 1e-12
-    assert distance(whole.words, model(*batch).words.flatten(0, 1)[slots]) < 1e-12
-    for got, expected in zip(gradients(words, pairs), gradients(whole.words, whole.pairs), strict=True):
-        assert distance(got, expected, least=1) < 1e-10
-
-
 def test_gradients_agree_with_finite_differences() -> None:
     config = BertConfig(
         vocab_size=5,
@@ -188,19 +158,6 @@ def test_gradients_agree_with_finite_differences() -> None:
 
 
 # ------------------------------------------------------------ the first weights
-
-
-def test_weights_start_as_normal_noise_biases_as_zero_norms_as_one_and_zero() -> None:
-    config = BertConfig(init_std=0.05)
-    model = BertForPretraining(config, Generator().manual_seed(0))
-    for name, weight in model.named_parameters():
-        if weight.ndim == 2:
-            assert float(weight.detach().mean()) == pytest.approx(0, abs=6 * 0.05 / weight.numel() ** 0.5), (
-                name
-            )
-            assert float(weight.detach().std()) == pytest.approx(0.05, rel=5 / weight.numel() ** 0.5), name
-        else:
-            assert weight.unique().tolist() == [1.0 if name.endswith("norm.weight") else 0.0], name
 
 
 def test_learned_positions_may_start_as_small_sinusoids() -> None:

@@ -1,31 +1,22 @@
 """The head for words: its equation, its tie to the embedding, finite differences."""
 
 import torch
-import torch.nn.functional as F
-from hypothesis import given
-from oracles import check_gradients, distance, randomise
-from strategies import check_sizes, normal, seeds
+from by_hand import by_hand
+from oracles import check_gradients, randomise
+from strategies import normal
 from torch import nn
 
 from minibert.config import BertConfig
+from minibert.learn.checks import model_heads as model_checks
 from minibert.learn.sizes import Sizes
 from minibert.model.heads import WordHead
-from minibert.model.layernorm import layernorm_plain
+
+test_in_torch = by_hand(model_checks, examples=5)
 
 
 def head(size: Sizes, seed: int = 0) -> WordHead:
     config = BertConfig(vocab_size=size.V, width=size.D, heads=size.H, feedforward=size.F)
     return randomise(WordHead(config, nn.Parameter(torch.empty(size.V, size.D))), seed)
-
-
-@given(size=check_sizes, seed=seeds)
-def test_logits_are_products_with_the_token_embedding(size: Sizes, seed: int) -> None:
-    layer, hidden = head(size, seed), normal(seed, size.N, size.D)
-    features = layernorm_plain(
-        F.gelu(hidden @ layer.dense.weight.T + layer.dense.bias), layer.norm.weight, layer.norm.bias
-    )
-    assert distance(layer.transform(hidden), features) < 1e-12
-    assert distance(layer(hidden), features @ layer.weight.T + layer.bias) < 1e-12
 
 
 def test_the_output_weights_are_the_embedding_itself() -> None:

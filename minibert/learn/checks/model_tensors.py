@@ -91,7 +91,7 @@ def flow_back(out: Tensor, dout: Tensor, inputs: list[Tensor]) -> tuple[Tensor, 
 
     From one number, not from the whole of `out`: for that torch would load sympy, which takes half a second.
     """
-    return torch.autograd.grad((out * dout).sum(), inputs, materialize_grads=True)
+    return torch.autograd.grad((out * dout).sum(), inputs, retain_graph=True, materialize_grads=True)
 
 
 def expect_same_slopes(got: Any, expected: Tensor, inputs: Mapping[str, Tensor], seed: int, by: str) -> None:
