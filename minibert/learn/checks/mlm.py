@@ -134,8 +134,9 @@ def check_as_many_tokens_are_chosen_as_the_rate_says(seed: int) -> None:
 
 def check_slots_that_are_not_needed_stay_empty(seed: int) -> None:
     """How many slots there are says nothing of how many are used."""
-    _, chosen = choose_tokens(np.ones((1, 40), bool), 0.15, 15, keys_of(seed, 1))
-    expect(chosen.sum() == 6, f"40 candidates at 0.15, 15 slots: expected 6 chosen, got {int(chosen.sum())}")
+    _, chosen = choose_tokens(np.ones((20, 40), bool), 0.15, 15, keys_of(seed, 20))
+    counts = np.unique(chosen.sum(1)).tolist()
+    expect(counts == [6], f"40 candidates at 0.15, 15 slots: expected 6 chosen in each row, got {counts}")
 
 
 def check_rows_with_as_many_candidates_have_as_many_choices(seed: int) -> None:
@@ -180,10 +181,11 @@ def check_the_choice_is_spread_over_the_row(seed: int) -> None:
 
 
 def check_every_candidate_is_chosen_equally_often(seed: int) -> None:
-    """Over 2000 rows, each of ten places two times in ten."""
+    """Over 2000 rows, each of ten places has a tenth of the choices."""
     positions, chosen = choose_tokens(np.ones((2000, 10), bool), 0.2, 2, keys_of(seed, 2000))
-    for place, count in enumerate(np.bincount(positions[chosen], minlength=10)):
-        expect_share(int(count), 2000, 0.2, f"share of the rows in which place {place} of 10 is chosen")
+    counts = np.bincount(positions[chosen], minlength=10)
+    for place, count in enumerate(counts):
+        expect_share(int(count), int(counts.sum()), 0.1, f"share of the choices that are place {place} of 10")
 
 
 def check_neighbours_are_not_chosen_together_more_often_than_others(seed: int) -> None:
@@ -365,7 +367,7 @@ def check_the_words_of_a_row_do_not_depend_on_the_others(seed: int) -> None:
 # ---------------------------------------------------------------- what stands in their place
 
 
-MASK, TRUE = 4, 50
+MASK, TRUE = 30, 50
 """The id of [MASK], and the token that stands everywhere. No random token can be either of them."""
 
 ORDINARY = np.array([10, 11, 13, 16, 20])
@@ -395,45 +397,45 @@ def check_nothing_but_the_chosen_tokens_changes(seed: int) -> None:
 
 
 def throw(seed: int) -> np.ndarray:
-    """Return what becomes of 1000 tokens, each in a row of its own, at places here and there."""
-    B, T = 1000, 300
-    positions = np.random.default_rng(seed).integers(0, T, size=(B, 1))
-    out = corrupt(np.full((B, T), TRUE), positions, np.ones((B, 1), bool), keys_of(seed, B), MASK, ORDINARY)
-    return np.take_along_axis(out, positions, axis=1)[:, 0]
+    """Return what becomes of 1500 tokens, three in each of 500 rows, at places here and there."""
+    B, T = 500, 800
+    positions = (np.random.default_rng(seed).integers(0, T, size=(B, 1)) + [0, 250, 500]) % T
+    out = corrupt(np.full((B, T), TRUE), positions, np.ones((B, 3), bool), keys_of(seed, B), MASK, ORDINARY)
+    return np.take_along_axis(out, positions, axis=1).ravel()
 
 
 def check_chosen_tokens_are_hidden_by_mask(seed: int) -> None:
-    """Most of them are; at least one of 1000."""
-    expect((throw(seed) == MASK).any(), "of 1000 chosen tokens none has become [MASK]")
+    """Most of them are; at least one of 1500."""
+    expect((throw(seed) == MASK).any(), "of 1500 chosen tokens none has become [MASK]")
 
 
 def check_some_chosen_tokens_stay_as_they_are(seed: int) -> None:
-    """At least one of 1000, so that the model cannot trust that what it sees is wrong."""
-    expect((throw(seed) == TRUE).any(), "of 1000 chosen tokens none has stayed as it was")
+    """At least one of 1500, so that the model cannot trust that what it sees is wrong."""
+    expect((throw(seed) == TRUE).any(), "of 1500 chosen tokens none has stayed as it was")
 
 
 def check_some_chosen_tokens_become_random_ones(seed: int) -> None:
-    """At least one of 1000, so that the model cannot trust that what it sees is right."""
+    """At least one of 1500, so that the model cannot trust that what it sees is right."""
     out = throw(seed)
     other = ((out != MASK) & (out != TRUE)).any()
-    expect(other, "of 1000 chosen tokens none has become a random token")
+    expect(other, "of 1500 chosen tokens none has become a random token")
 
 
 def check_eight_in_ten_become_mask(seed: int) -> None:
     """80 % of the chosen tokens, within what chance allows."""
-    expect_share(int((throw(seed) == MASK).sum()), 1000, 0.8, "share of the chosen tokens that become [MASK]")
+    expect_share(int((throw(seed) == MASK).sum()), 1500, 0.8, "share of the chosen tokens that become [MASK]")
 
 
 def check_one_in_ten_becomes_a_random_token(seed: int) -> None:
     """10 % of the chosen tokens; not 10 % of those that do not become [MASK]."""
     out = throw(seed)
     others = int(((out != MASK) & (out != TRUE)).sum())
-    expect_share(others, 1000, 0.1, "share of the chosen tokens that become random ones")
+    expect_share(others, 1500, 0.1, "share of the chosen tokens that become random ones")
 
 
 def check_one_in_ten_stays(seed: int) -> None:
     """10 % of the chosen tokens; they are asked for all the same."""
-    expect_share(int((throw(seed) == TRUE).sum()), 1000, 0.1, "share of the chosen tokens that stay")
+    expect_share(int((throw(seed) == TRUE).sum()), 1500, 0.1, "share of the chosen tokens that stay")
 
 
 def check_random_tokens_are_ordinary_ones(seed: int) -> None:
@@ -446,8 +448,8 @@ def check_ordinary_tokens_come_equally_often(seed: int) -> None:
     """Each of five about as often as the others."""
     out = throw(seed)
     counts = np.array([int((out == token).sum()) for token in ORDINARY])
-    if ((out == MASK) | (out == TRUE)).all():
-        return  # without random tokens another check fails
+    if ((out != MASK) & (out != TRUE)).sum() < 60:
+        return  # with so few random tokens another check fails
     expect(
         counts.min() > 0 and np.abs(counts - counts.mean()).max() < SIGMAS * np.sqrt(counts.mean()),
         f"how often each of the ordinary tokens stands in: expected about the same, got {counts.tolist()}",
