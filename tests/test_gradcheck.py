@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from by_hand import by_hand
 
 from minibert.byhand.gradcheck import (
     SMALL,
@@ -16,6 +17,9 @@ from minibert.byhand.gradcheck import (
     relative_errors,
 )
 from minibert.byhand.linear import linear_backward, linear_forward
+from minibert.learn.checks import gradcheck as checks
+
+test_by_hand = by_hand(checks)
 
 
 def numbers(*shape: int, seed: int = 0) -> Any:
@@ -53,22 +57,6 @@ def cause(forward, backward, *arguments) -> str:
 
 
 # What is right.
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_right_gradients_pass_with_an_error_near_rounding(seed: int) -> None:
-    assert (
-        gradcheck(product_forward, product_backward, numbers(3, 4), numbers(3, 4, seed=1), seed=seed) < 1e-9
-    )
-    assert gradcheck(softmax_forward, softmax_backward, numbers(3, 4), seed=seed) < 1e-9
-    weights = numbers(4, 5, seed=1), numbers(4, seed=2)
-    assert gradcheck(linear_forward, linear_backward, numbers(2, 3, 5), *weights, seed=seed) < 1e-9
-
-
-def test_central_differences_are_the_slopes_of_a_function_known_on_paper() -> None:
-    x = numbers(2, 3)
-    assert np.abs(central_differences(lambda: (x**3).sum(), x) - 3 * x**2).max() < 1e-9
-    assert np.abs(central_differences(lambda: np.sin(x).sum(), x) - np.cos(x)).max() < 1e-9
 
 
 def test_the_error_of_central_differences_falls_with_the_square_of_the_step() -> None:
@@ -214,16 +202,6 @@ def test_a_number_of_no_axis_is_named_without_an_index() -> None:
     wrong = message(lambda x: (x * x, x), lambda dout, x: dout * x, np.array(3.0))
     assert wrong.startswith("the gradient of x is wrong, worst at x: backward gives")
     assert wrong.endswith("Likely cause: a factor, or a missing term: it is 0.5 times what it should be")
-
-
-def test_the_tolerance_is_a_share_of_the_largest_slope() -> None:
-    def backward(dout, cache):
-        dx, dy = product_backward(dout, cache)
-        return dx * (1 + 1e-4), dy
-
-    arguments = numbers(3, 4), numbers(3, 4, seed=1)
-    assert gradcheck(product_forward, backward, *arguments, tolerance=2e-4) == pytest.approx(1e-4, rel=1e-3)
-    message(product_forward, backward, *arguments, tolerance=5e-5)
 
 
 # What is wrong: which kind. The words for each kind are tested in test_cause.py.

@@ -33,7 +33,11 @@ def lookup_forward(table: Array, ids: Ints, pad_id: int | None = None) -> tuple[
 
 
 def lookup_backward(dout: Array, cache: Any) -> Array:
-    """Return dtable (V, D) from dout (..., D)."""
+    """Return dtable (V, D) from dout (..., D).
+
+    A row of the table learns from every place that it was taken to: the gradients of all of them add up. A
+    row that was never taken gets 0, and so does the row of the padding, if there is one.
+    """
     ids, shape, pad_id = cache
     dtable = np.zeros(shape, dout.dtype)  # (V, D)
     np.add.at(dtable, ids, dout)  # 3.2: a row learns from every place that it was taken to
@@ -88,7 +92,10 @@ def embedding_forward(
 
 
 def embedding_backward(dout: Array, cache: Any) -> Parameters:
-    """Return the gradients of the parameters by name from dout (B, T, D). Ids have none."""
+    """Return the gradients of the parameters, in a dictionary with their names, from dout (B, T, D).
+
+    Each has the shape of its parameter. Ids and segments have no gradient.
+    """
     word, place, kind, norm, left = cache
 
     dx = dropout_backward(dout, left)

@@ -37,7 +37,10 @@ def gradcheck(
         arguments: float64 arrays and dictionaries of them, which have gradients, and whatever else forward
             takes (ids, masks, settings), which has none. They are copied, and stay as they are.
         tolerance: largest error allowed: max |backward - differences| / max |differences| in one array.
-        seed: draws dout.
+        seed: draws dout, from a normal distribution.
+
+    Returns:
+        The largest of the errors that `tolerance` is held against.
 
     Raises:
         GradientError: which entry is worst, both its values, and the likely cause; or the gradients do not
@@ -66,7 +69,14 @@ def gradcheck(
 def central_differences(loss: Callable[[], Any], array: Array) -> Array:
     """Return the slope of loss() in every entry of an array, which is moved in place and put back.
 
-    dL / dentry = (L(entry + e) - L(entry - e)) / 2e + O(e^2), with the step e in one entry alone.
+    dL / dentry = (L(entry + e) - L(entry - e)) / 2e + O(e^2), with the step e = STEP in one entry alone.
+
+    Args:
+        loss: takes nothing, reads the array as it stands, and returns a number.
+        array: of any shape, also of none.
+
+    Returns:
+        The slopes, of the shape of the array.
     """
     slopes = np.empty_like(array)
     for index in np.ndindex(array.shape):

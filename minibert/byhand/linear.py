@@ -29,7 +29,17 @@ def linear_forward(x: Array, weight: Array, bias: Array) -> tuple[Array, Any]:
 
 
 def linear_backward(dy: Array, cache: Any) -> tuple[Array, Array, Array]:
-    """Return dx (..., I), dweight (O, I) and dbias (O,) from dy (..., O)."""
+    """Return the gradients of x, weight and bias.
+
+    dx = dy W, dW = dy^T x and db = sum of dy, the last two over all positions.
+
+    Args:
+        dy: (..., O), the gradient of the loss by y.
+        cache: what `linear_forward` left.
+
+    Returns:
+        dx (..., I), dweight (O, I), dbias (O,).
+    """
     x, weight = cache
     O, I = weight.shape  # noqa: E741
 

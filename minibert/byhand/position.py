@@ -14,7 +14,7 @@ def sinusoids(positions: Ints, width: int) -> Array:
     """Return waves of falling frequency at the given positions.
 
     out[p, 2i] = sin(p / 10000^(2i / D)),  out[p, 2i + 1] = cos(p / 10000^(2i / D)).
-    Vaswani et al. 2017, section 3.5. positions (T,) integers; returns (T, D) float32.
+    Vaswani et al. 2017, section 3.5. positions (T,) integers; the width D may be odd. Returns (T, D) float32.
     """
     angles = positions[:, None] / 10000.0 ** (np.arange(0, width, 2) / width)  # (T, ceil(D / 2))
 
@@ -37,7 +37,7 @@ def turns(positions: Ints, width: int, base: float = 10000.0) -> tuple[Array, Ar
 def rotate(x: Array, cosine: Array, sine: Array) -> Array:
     """Turn each pair (a, b) = (x[i], x[i + K / 2]) to (a cos - b sin, a sin + b cos).
 
-    x (..., K); cosine and sine broadcastable to (..., K / 2). Returns (..., K).
+    x (..., K), K even; cosine and sine broadcastable to (..., K / 2). Returns (..., K).
     """
     a, b = np.split(x, 2, axis=-1)  # (..., K / 2)
     return np.concatenate([a * cosine - b * sine, a * sine + b * cosine], axis=-1)

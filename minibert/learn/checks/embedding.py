@@ -141,6 +141,18 @@ def check_a_case_by_hand() -> None:
     )
 
 
+def check_the_row_of_the_padding_is_taken_but_learns_nothing() -> None:
+    """Row 1 is the padding: it comes out as it stands in the table, and its gradient is 0."""
+    table = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    out, cache = lookup_forward(table, np.array([2, 1, 0, 1]), 1)
+    expect_close(out, table[[2, 1, 0, 1]], "the rows 2, 1, 0, 1, with row 1 as the padding")
+    expect_close(
+        lookup_backward(np.ones((4, 2)), cache),
+        np.array([[1.0, 1.0], [0.0, 0.0], [1.0, 1.0]]),
+        "dtable under dout = 1, with row 1 as the padding",
+    )
+
+
 def check_a_lookup_is_a_product_with_one_hot_rows(size: Sizes, seed: int) -> None:
     """Out = O table and dtable = O^T dout, with a 1 in each row of O, at the id."""
     rng = np.random.default_rng(seed)

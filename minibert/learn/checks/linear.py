@@ -3,7 +3,7 @@
 import numpy as np
 
 from minibert.byhand.linear import linear_backward, linear_forward
-from minibert.learn.compare import expect_close
+from minibert.learn.compare import CheckError, expect_close
 from minibert.learn.proof import Case
 from minibert.learn.sizes import Sizes
 
@@ -54,3 +54,12 @@ def check_each_position_is_worked_out_by_itself(size: Sizes, seed: int) -> None:
     together, _ = linear_forward(x, weight, bias)
     alone, _ = linear_forward(x[0, 0], weight, bias)
     expect_close(together[0, 0], alone, "y at the first position")
+
+
+def check_shapes_that_do_not_fit_are_refused() -> None:
+    """NumPy itself would add a bias of one number to every output."""
+    try:
+        linear_forward(np.ones((2, 4)), np.ones((5, 4)), np.ones(1))
+    except ValueError:
+        return
+    raise CheckError("a weight of 5 rows and a bias of 1 number: expected a ValueError, got none")
