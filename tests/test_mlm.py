@@ -9,7 +9,7 @@ from minibert.batches.mlm import choose_tokens, choose_words, corrupt, count_to_
 from minibert.batches.sampling import random_bits
 from minibert.learn.checks import mlm as checks
 
-test_by_hand = by_hand(checks)
+test_by_hand = by_hand(checks, examples=10)
 
 MASK, SPECIALS, V = 4, 5, 1000
 ORDINARY = np.arange(SPECIALS, V)
