@@ -30,6 +30,18 @@ def test_a_bench_has_a_slot_the_checks_and_what_is_known_of_the_mistakes() -> No
     assert run(code).split() == ["True", "True", "True", "False", "True"]
 
 
+def test_cases_in_which_the_function_is_never_called_are_left_out() -> None:
+    code = (
+        "from minibert.learn.bench import Bench, checks_for\n"
+        "from minibert.learn.exercises import find_exercise\n"
+        "exercise = find_exercise('causal_mask')\n"
+        "bench, every = Bench(exercise), checks_for(exercise)\n"
+        "print(any(check.case for check in every), any(check.case for check in bench.checks))\n"
+        "print([c.name for c in every if not c.case] == [c.name for c in bench.checks])\n"
+    )
+    assert run(code).split() == ["True", "False", "True"]
+
+
 def test_a_judge_has_no_checks_but_functions_that_it_is_tried_on() -> None:
     code = (
         "from minibert.learn.bench import Bench\n"

@@ -12,6 +12,7 @@ from minibert.learn.limits import TooSlow
 from minibert.learn.tape import (
     CALLS,
     Call,
+    Enough,
     Narrow,
     Outcome,
     Tape,
@@ -48,11 +49,16 @@ def test_a_tape_keeps_copies_of_the_first_calls_of_each_check() -> None:
         numbers[0] = 99.0
         return float(numbers.sum())
 
-    tape = taped(spoil, *[(np.ones(3) * index,) for index in range(CALLS + 3)])
+    tape = taped(spoil, *[(np.ones(3) * index,) for index in range(CALLS)])
     assert [call.arguments[0][0] for call in tape.calls] == list(range(CALLS))
     assert tape.callers == ["a check"]
     assert [one.result for one in tape.play(lambda numbers: float(numbers[0]))] == list(range(CALLS))
     assert [one.result for one in tape.play(lambda numbers: float(numbers[0]))] == list(range(CALLS))
+
+
+def test_a_check_goes_no_further_when_it_has_made_calls_enough() -> None:
+    with pytest.raises(Enough):
+        taped(lambda x: x, *[(index,) for index in range(CALLS + 1)])
 
 
 def test_calls_that_a_function_makes_of_itself_are_its_own_affair() -> None:

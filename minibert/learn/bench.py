@@ -36,7 +36,22 @@ class Bench:
     def __init__(self, exercise: Exercise, twin: bool = False) -> None:
         self.exercise = exercise
         self.slot = splice([exercise.function])[exercise.function]
-        self.checks = checks_for(exercise, twin)
+        self.checks = self.without_idle_cases(checks_for(exercise, twin))
+
+    def without_idle_cases(self, checks: "list[Check]") -> "list[Check]":
+        """Return the checks without those of the cases in which the function is never called.
+
+        The first check of a case, of its shapes and types, is quick, and calls all that the case calls.
+        """
+        from minibert.learn.sizes import Sizes
+
+        called: dict[str, bool] = {}
+        for check in checks:
+            if check.case and check.case not in called:
+                before = self.slot.calls
+                check.run(Sizes(), 0)
+                called[check.case] = self.slot.calls > before
+        return [check for check in checks if called.get(check.case, True)]
 
     @cached_property
     def known(self) -> "Known":

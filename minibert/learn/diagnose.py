@@ -1,5 +1,6 @@
 """Name the mistake in a function that a check has found wrong."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from minibert.learn.proof import Check
 from minibert.learn.side_by_side import tell_call
 from minibert.learn.sizes import Sizes
 from minibert.learn.splice import Slot, join_class
-from minibert.learn.tape import Outcome, Tape, names, quiet, same
+from minibert.learn.tape import Enough, Outcome, Tape, names, quiet, same
 
 LONGEST = 3.0
 """Seconds for all checks of a version that is told by the checks that it fails."""
@@ -73,7 +74,7 @@ class Known:
         tape = Tape()
         for check in self.checks:
             self.slot.current = tape.record(check.name, self.slot.reference)
-            with quiet():
+            with quiet(), contextlib.suppress(Enough):
                 check.run(Sizes(), 0)
         return tape
 

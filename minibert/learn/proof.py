@@ -153,6 +153,8 @@ class Check:
     promise: str = ""
     """What holds when it passes, in a line."""
     needs_torch: bool = False
+    case: str = ""
+    """The case that it runs, if it runs one."""
 
 
 def checks_of(module: ModuleType) -> list[Check]:
@@ -168,6 +170,7 @@ def plain_checks(module: ModuleType) -> list[Check]:
             f"{case.name}: shapes and types",
             lambda n, s, c=case: check_types(c, n, s),
             "In float32 the shapes stay, and the numbers nearly; no argument is changed.",
+            case=case.name,
         )
         for case in cases
     ]
@@ -183,6 +186,7 @@ def plain_checks(module: ModuleType) -> list[Check]:
                     f"{case.name}: finite differences",
                     lambda n, s, c=case: finite_differences(c, n, s),
                     "The gradients are the slopes of the forward pass, measured.",
+                    case=case.name,
                 )
             )
     return checks
@@ -196,6 +200,7 @@ def twin_checks(module: ModuleType) -> list[Check]:
             lambda n, s, c=case: check_twin(c, n, s),
             "PyTorch gives the same outputs and the same gradients.",
             needs_torch=True,
+            case=case.name,
         )
         for case in getattr(module, "CASES", [])
         if case.torch is not None

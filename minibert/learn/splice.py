@@ -334,18 +334,15 @@ def names_in(source: str) -> set[str]:
 
 
 def imports_of(tree: ast.Module, used: set[str], module: str) -> str:
-    """Return import lines for those of the names that a module imports or defines."""
+    """Return import lines for the libraries of a module, and for those of the names that it knows."""
     lines, own = [], []
     for node in tree.body:
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            names = [alias for alias in node.names if (alias.asname or alias.name.partition(".")[0]) in used]
+        if isinstance(node, ast.Import):
+            lines.append(ast.unparse(node))
+        elif isinstance(node, ast.ImportFrom):
+            names = [alias for alias in node.names if (alias.asname or alias.name) in used]
             if names:
-                kept = (
-                    ast.Import(names)
-                    if isinstance(node, ast.Import)
-                    else ast.ImportFrom(node.module, names, node.level)
-                )
-                lines.append(ast.unparse(kept))
+                lines.append(ast.unparse(ast.ImportFrom(node.module, names, node.level)))
         else:
             own += [name for name in defined_by(node) if name in used]
     groups = [

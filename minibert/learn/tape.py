@@ -56,6 +56,10 @@ class Outcome:
     message: str = ""
 
 
+class Enough(BaseException):
+    """A check has made as many calls as are kept."""
+
+
 @dataclass
 class Tape:
     """The calls that checks make of a function."""
@@ -65,7 +69,7 @@ class Tape:
     """The checks that call the function at all, in order."""
 
     def record(self, check: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the function, to be run in a check: its first calls go onto the tape."""
+        """Return the function for a check: its first calls go onto the tape, then it raises Enough."""
         left = itertools.count()
         inside = False
 
@@ -73,7 +77,9 @@ class Tape:
             nonlocal inside
             if check not in self.callers:
                 self.callers.append(check)
-            if not inside and next(left) < CALLS:
+            if not inside:
+                if next(left) == CALLS:
+                    raise Enough
                 with contextlib.suppress(TypeError, RuntimeError):  # what cannot be copied: an open file
                     self.calls.append(Call(check, *duplicate((arguments, keywords))))
             inside, before = True, inside

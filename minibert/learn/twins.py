@@ -33,6 +33,7 @@ def stored_checks(module: ModuleType) -> list[Check]:
                     f"{case.name}: twin",
                     lambda _size, _seed, c=case: check_twin(c, Sizes(), 0, stored(path, c.name)),
                     "PyTorch gives the same outputs and the same gradients (stored numbers).",
+                    case=case.name,
                 )
             )
     return checks
