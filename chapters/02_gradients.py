@@ -14,8 +14,8 @@
 # *Millions of numbers make one mistake. How much of it is the fault of each?*
 #
 # **Files:** `minibert/byhand/linear.py` · `minibert/byhand/gradcheck.py` · `minibert/byhand/arguments.py` ·
-# `minibert/byhand/cause.py` · `minibert/learn/checks/linear.py` · `tests/test_linear.py` ·
-# `tests/test_gradcheck.py`
+# `minibert/byhand/cause.py` · `minibert/learn/checks/linear.py` · `minibert/learn/checks/gradcheck.py` ·
+# `tests/test_linear.py` · `tests/test_gradcheck.py`
 #
 # **Needs:** Python, and the derivative as it is taught at school
 #
@@ -49,7 +49,7 @@ import numpy as np
 from minibert.byhand.gradcheck import STEP, GradientError, central_differences, gradcheck
 from minibert.byhand.linear import linear_backward, linear_forward
 from minibert.learn.mutate import mutants
-from minibert.learn.notebook import show
+from minibert.learn.notebook import exercise, show
 from minibert.prove import prove
 
 # %% [markdown]
@@ -441,7 +441,7 @@ worst_central = central.reshape(13, 20).max(axis=1)  # the largest error in each
 worst_one_sided = forward.reshape(13, 20).max(axis=1)
 assert 1e-11 < worst_central.min() < 1e-10
 assert 1e-8 < worst_one_sided.min() < 1e-7
-four = 8 * (np.exp(1.01) - np.exp(0.99)) - (np.exp(1.02) - np.exp(0.98))  # for exercise 5, with e = 0.01
+four = 8 * (np.exp(1.01) - np.exp(0.99)) - (np.exp(1.02) - np.exp(0.98))  # for exercise 4, with e = 0.01
 assert math.isclose(1 - four / (12 * 0.01) / np.e, 0.01**4 / 30, rel_tol=1e-3)
 best = worst_central.argmin()
 print(
@@ -548,9 +548,9 @@ else:
 # ## Mistakes made on purpose
 #
 # A test that has never failed proves little. So let us break `linear_backward`, in ways in which people do
-# break it, and see what `gradcheck` says. The mistakes are from `minibert/learn/mutants/linear.toml`; in
-# each the shapes are right, so nothing crashes. `made()` puts the
-# mistake into the function, and takes it out again.
+# break it, and see what `gradcheck` says. The mistakes are from `minibert/learn/mutants/linear.toml`; none of
+# them makes `linear_backward` itself crash, and in most even the shapes are right. `made()` puts the mistake
+# into the function, and takes it out again.
 
 # %%
 for mutant in mutants():
@@ -565,9 +565,9 @@ for mutant in mutants():
 assert x.shape[0] * x.shape[1] == 6
 
 # %% [markdown]
-# Each message says which number is worst, both its values, and what usually leads to such numbers. What is
-# *seen* (all are a sixth of what they should be, say) is a fact; the cause is a guess, made in
-# `minibert/byhand/cause.py`. A mean in place of a sum shows as a factor of $1/6$ because there are
+# Where the shape is right, the message says which number is worst, both its values, and what usually leads to
+# such numbers. What is *seen* (all are a sixth of what they should be, say) is a fact; the cause is a guess,
+# made in `minibert/byhand/cause.py`. A mean in place of a sum shows as a factor of $1/6$ because there are
 # $2 \cdot 3 = 6$ positions.
 #
 # One thing `gradcheck` cannot see: whether the *forward* pass is what you wanted. It proves that backward
@@ -607,6 +607,36 @@ prove("linear")
 # %% [markdown]
 # ## Exercises
 #
+# Some functions of this chapter are for you to write. `minibert learn start` makes a folder with a file for
+# each, and `minibert learn check` says whether it is right and, if not, what is wrong with it. Each stands
+# alone. What comes after them is done with a pencil, or leads further.
+#
+# ### To write: the linear layer
+
+# %%
+exercise("linear_forward")
+
+# %%
+exercise("linear_backward")
+
+# %% [markdown]
+# ### To write: the proof
+
+# %%
+exercise("central_differences")
+
+# %%
+exercise("gradcheck")
+
+# %% [markdown]
+# ### To write: a test
+
+# %%
+exercise("judge_linear_backward")
+
+# %% [markdown]
+# ### To think about
+#
 # **1. Pencil.** In the picture of the graph set $w = 1$, $x = 2$, $b = 0$, $t = 5$. Write all values, then
 # all gradients. Which way should $w$ go?
 #
@@ -616,18 +646,7 @@ prove("linear")
 #
 # </details>
 #
-# **2. The linear layer.** Cover the library's code and write `linear_backward` from (2.4), (2.5) and
-# (2.6), for an `x` with any number of axes before the last. Run
-# `gradcheck(linear_forward, your_backward, x, weight, bias)`.
-#
-# <details><summary>Hint</summary>
-#
-# `dy @ weight` works for any number of axes. For the other two, first make `x` and `dy` lists of positions:
-# `x.reshape(-1, x.shape[-1])`.
-#
-# </details>
-#
-# **3. Scale and shift.** Write `affine_forward(x, scale, shift)` for $y_{ni} = x_{ni} s_i + h_i$, with `x`
+# **2. Scale and shift.** Write `affine_forward(x, scale, shift)` for $y_{ni} = x_{ni} s_i + h_i$, with `x`
 # of shape (N, I) and one scale and shift per column, and `affine_backward(dy, cache)`. You will meet it
 # again in layer norm.
 #
@@ -638,7 +657,7 @@ prove("linear")
 #
 # </details>
 #
-# **4. A corner.** Write `relu_forward(x)` for $\max(x, 0)$, and its backward pass. It passes `gradcheck`
+# **3. A corner.** Write `relu_forward(x)` for $\max(x, 0)$, and its backward pass. It passes `gradcheck`
 # for random `x`. Now put a 0 into `x`. What do finite differences give there, and why is nobody wrong?
 #
 # <details><summary>Hint</summary>
@@ -648,7 +667,7 @@ prove("linear")
 #
 # </details>
 #
-# **5. Four points.** Combine $L(w \pm e)$ and $L(w \pm 2e)$ so that the term with $L'''$ also cancels:
+# **4. Four points.** Combine $L(w \pm e)$ and $L(w \pm 2e)$ so that the term with $L'''$ also cancels:
 # $\big(8 L(w+e) - 8 L(w-e) - L(w+2e) + L(w-2e)\big) / 12e$. Show with Taylor's series that the error
 # shrinks like $e^4$. Add it to the picture of the valley. Where is its floor, and how deep?
 #

@@ -48,7 +48,7 @@ from minibert.byhand.embedding import embedding_backward, embedding_forward, loo
 from minibert.byhand.gradcheck import GradientError, gradcheck
 from minibert.byhand.position import rotary_backward, rotary_forward, rotate, sinusoids, turns
 from minibert.config import BertConfig, PretrainConfig
-from minibert.learn.notebook import break_on_purpose, show
+from minibert.learn.notebook import break_on_purpose, exercise, show
 from minibert.model.bert import SINUSOID_SCALE
 from minibert.prove import prove
 
@@ -658,6 +658,57 @@ break_on_purpose("position", "sines stand in the first", "padding on the left")
 #
 # ## Exercises
 #
+# Some functions of this chapter are for you to write. `minibert learn start` makes a folder with a file for
+# each, and `minibert learn check` says whether it is right and, if not, what is wrong with it. Each stands
+# alone. What comes after them is done with a pencil, or leads further.
+#
+# ### To write: looking up
+
+# %%
+exercise("lookup_forward")
+
+# %%
+exercise("lookup_backward")
+
+# %% [markdown]
+# ### To write: the first layer
+
+# %%
+exercise("embedding_forward")
+
+# %%
+exercise("embedding_backward")
+
+# %% [markdown]
+# ### To write: positions
+
+# %%
+exercise("sinusoids")
+
+# %%
+exercise("rotate")
+
+# %%
+exercise("rotary_forward")
+
+# %%
+exercise("rotary_backward")
+
+# %% [markdown]
+# ### To write: in PyTorch
+
+# %%
+exercise("torch_embedding")
+
+# %%
+exercise("torch_sinusoids")
+
+# %%
+exercise("torch_rotary")
+
+# %% [markdown]
+# ### To think about
+#
 # **1. Pencil.** Vocabulary and table as in the toy case, the sentence is "the cat saw the the", and `dout` is
 # $(1, 1)$ at every position. Write down `dtable`. Then fill the sentence up with two `[PAD]` and do it again,
 # with and without (3.3).
@@ -668,9 +719,9 @@ break_on_purpose("position", "sines stand in the first", "padding on the left")
 #
 # </details>
 #
-# **2. The lookup.** Write `lookup_backward` of `minibert/byhand/embedding.py` without `np.add.at`: sort the
-# positions by their id, so that the places of one word lie side by side, and add up each run with
-# `np.add.reduceat`. Run `gradcheck` on it. Which of the two is faster for 4,000 tokens with $D = 128$?
+# **2. Without `np.add.at`.** Write `lookup_backward` once more: sort the positions by their id, so that the
+# places of one word lie side by side, and add up each run with `np.add.reduceat`. Run `gradcheck` on it. Which
+# of the two is faster for 4,000 tokens with $D = 128$?
 #
 # <details><summary>Hint</summary>
 #
@@ -679,8 +730,8 @@ break_on_purpose("position", "sines stand in the first", "padding on the left")
 #
 # </details>
 #
-# **3. The clock.** Write `sinusoids` of `minibert/byhand/position.py` from the formula. Then replace 10000 by
-# 10 and draw the picture of likeness by distance again, for $D = 128$. What has become of far positions?
+# **3. A faster clock.** Copy `sinusoids`, replace 10000 by 10, and draw the picture of likeness by distance
+# again, for $D = 128$. What has become of far positions?
 #
 # <details><summary>Hint</summary>
 #
