@@ -37,7 +37,8 @@ def gradcheck(
         arguments: float64 arrays and dictionaries of them, which have gradients, and whatever else forward
             takes (ids, masks, settings), which has none. They are copied, and stay as they are.
         tolerance: largest error allowed: max |backward - differences| / max |differences| in one array.
-        seed: draws dout, from a normal distribution.
+        seed: draws dout, from a normal distribution; not the seed that the arguments were drawn by, or dout
+            and they are the same numbers.
 
     Returns:
         The largest of the errors that `tolerance` is held against.
