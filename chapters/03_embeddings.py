@@ -720,8 +720,8 @@ exercise("torch_rotary")
 # </details>
 #
 # **2. Without `np.add.at`.** Write `lookup_backward` once more: sort the positions by their id, so that the
-# places of one word lie side by side, and add up each run with `np.add.reduceat`. Run `gradcheck` on it. Which
-# of the two is faster for 4,000 tokens with $D = 128$?
+# places of one word lie side by side, and add up each run with `np.add.reduceat`. Run `gradcheck` on it.
+# Which of the two is faster for 4,000 tokens with $D = 128$?
 #
 # <details><summary>Hint</summary>
 #
