@@ -243,7 +243,8 @@ def mistake(exercise: Exercise, verdict: Verdict, ink: Ink, room: Room) -> list[
     elif exercise.random:
         what = "It fails just as a function with this mistake does:"
     else:
-        what = "These are exactly the numbers of this mistake:"
+        results = "results" if exercise.module.startswith("minibert.text.") else "numbers"
+        what = f"These are exactly the {results} of this mistake:"
     name = [ink.paint("yellow", ink.paint("bold", line)) for line in ink.wrap(verdict.mistake, "  │ ")]
     return [*ink.wrap(what), *(name if len(name) <= room.message else [*name[: room.message - 1], "  │ …"])]
 
