@@ -73,3 +73,13 @@ def test_an_exception_that_was_expected_and_did_not_come() -> None:
 def test_nothing_but_a_long_text_is_cut() -> None:
     text = tell_call("f", lambda x: x, Call("c", ("y" * 500,), {}), Outcome("a"), Outcome("b"))
     assert "(502 characters)" in text and max(map(len, text.splitlines())) <= 78
+
+
+def test_a_small_object_is_shown_with_its_attributes_and_a_large_one_by_its_class() -> None:
+    class Span:
+        def __init__(self, begin: Any) -> None:
+            self.begin = begin
+
+    assert tell(lambda x: 1, lambda x: 2, Span(3)).startswith("f(x=Span(begin=3))")
+    assert tell(lambda x: 1, lambda x: 2, Span(np.ones((9, 9)))).startswith("f(x=Span(begin=float64 of")
+    assert tell(lambda x: 1, lambda x: 2, Span(np.ones((3, 3)))).startswith("f(x=a Span)")

@@ -24,7 +24,7 @@ def time_limit(seconds: float, give_up: Callable[[FrameType | None], object] | N
 
     Args:
         seconds: how long the block may run.
-        give_up: what is called, with the frame that is running, when TooSlow has been raised ten times in vain.
+        give_up: called, with the frame that is running, when TooSlow has been raised ten times in vain.
     """
     assert threading.current_thread() is threading.main_thread()
     times = itertools.count(1)

@@ -120,9 +120,17 @@ def show(value: Any) -> str:
     if isinstance(value, dict):
         return show_items([f"{key!r}: {show(item)}" for key, item in value.items()], "{}", "a dictionary")
     if isinstance(value, tuple):  # an object: its class and its attributes
-        return f"a {value[0]}"
+        return show_object(*value)
     text = f"{value:.6g}" if isinstance(value, float) else repr(value)
     return text if len(text) <= 200 else f"{text[:190]} … ({len(text)} characters)"
+
+
+def show_object(kind: str, attributes: Any, *others: Any) -> str:
+    """Return the class of an object and, where they are few and small, its attributes."""
+    if not isinstance(attributes, dict) or others:
+        return f"a {kind}"
+    shown = ", ".join(f"{key}={show(item)}" for key, item in attributes.items())
+    return f"{kind}({shown})" if len(shown) <= 200 and "\n" not in shown else f"a {kind}"
 
 
 def show_items(pieces: list[str], brackets: str, kind: str) -> str:

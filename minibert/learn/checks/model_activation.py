@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from minibert.byhand.activation import ACTIVATIONS as BY_HAND
-from minibert.learn.checks.model_tensors import (
+from minibert.learn.compare import expect_close
+from minibert.learn.sizes import Sizes
+from minibert.learn.tensors import (
     exact,
     expect_same,
     expect_same_slopes,
@@ -14,8 +16,6 @@ from minibert.learn.checks.model_tensors import (
     normal,
     slopes,
 )
-from minibert.learn.compare import expect_close
-from minibert.learn.sizes import Sizes
 from minibert.model.activation import ACTIVATIONS, gelu_plain, gelu_tanh_plain
 
 PLAIN: dict[str, Callable[[Tensor], Tensor]] = {"gelu": gelu_plain, "gelu_tanh": gelu_tanh_plain}

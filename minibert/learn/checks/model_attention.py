@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from minibert.learn.checks import attention as by_hand
-from minibert.learn.checks.model_tensors import (
+from minibert.learn.compare import expect
+from minibert.learn.sizes import Sizes
+from minibert.learn.tensors import (
     exact,
     expect_by_hand,
     expect_refused,
@@ -17,8 +19,6 @@ from minibert.learn.checks.model_tensors import (
     normal,
     slopes,
 )
-from minibert.learn.compare import expect
-from minibert.learn.sizes import Sizes
 from minibert.model.attention import attention, scaled_dot_product
 
 

@@ -6,7 +6,9 @@ from torch import Generator, Tensor
 
 from minibert.config import BertConfig
 from minibert.learn.checks import bert as by_hand
-from minibert.learn.checks.model_tensors import (
+from minibert.learn.compare import expect
+from minibert.learn.sizes import Sizes
+from minibert.learn.tensors import (
     config,
     expect_refused,
     expect_same,
@@ -17,8 +19,6 @@ from minibert.learn.checks.model_tensors import (
     normal,
     slopes,
 )
-from minibert.learn.compare import expect
-from minibert.learn.sizes import Sizes
 from minibert.model.bert import Bert, BertForPretraining, padding_mask
 from minibert.model.block import Block
 from minibert.model.position import sinusoids

@@ -9,7 +9,9 @@ from torch import Tensor
 from minibert.byhand.parameters import Parameters
 from minibert.config import BertConfig
 from minibert.learn.checks import block as by_hand
-from minibert.learn.checks.model_tensors import (
+from minibert.learn.compare import expect
+from minibert.learn.sizes import Sizes
+from minibert.learn.tensors import (
     config,
     exact,
     expect_by_hand,
@@ -21,8 +23,6 @@ from minibert.learn.checks.model_tensors import (
     loaded,
     slopes,
 )
-from minibert.learn.compare import expect
-from minibert.learn.sizes import Sizes
 from minibert.model.block import Block, CrossBlock, PreNormBlock, take_rows
 
 

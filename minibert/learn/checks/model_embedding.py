@@ -5,7 +5,9 @@ from torch import Tensor
 
 from minibert.config import BertConfig
 from minibert.learn.checks import embedding as by_hand
-from minibert.learn.checks.model_tensors import (
+from minibert.learn.compare import expect
+from minibert.learn.sizes import Sizes
+from minibert.learn.tensors import (
     config,
     exact,
     expect_by_hand,
@@ -17,8 +19,6 @@ from minibert.learn.checks.model_tensors import (
     loaded,
     slopes,
 )
-from minibert.learn.compare import expect
-from minibert.learn.sizes import Sizes
 from minibert.model.embedding import BertEmbedding
 
 

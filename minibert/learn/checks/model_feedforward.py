@@ -5,7 +5,9 @@ from typing import Any
 import torch
 
 from minibert.learn.checks import feedforward as by_hand
-from minibert.learn.checks.model_tensors import (
+from minibert.learn.compare import expect
+from minibert.learn.sizes import Sizes
+from minibert.learn.tensors import (
     exact,
     expect_by_hand,
     expect_same,
@@ -16,8 +18,6 @@ from minibert.learn.checks.model_tensors import (
     loaded,
     slopes,
 )
-from minibert.learn.compare import expect
-from minibert.learn.sizes import Sizes
 from minibert.model.activation import ACTIVATIONS
 from minibert.model.feedforward import FeedForward
 

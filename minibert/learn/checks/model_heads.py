@@ -4,7 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from minibert.learn.checks.model_tensors import (
+from minibert.learn.compare import expect
+from minibert.learn.sizes import Sizes
+from minibert.learn.tensors import (
     config,
     exact,
     expect_same,
@@ -13,8 +15,6 @@ from minibert.learn.checks.model_tensors import (
     filled,
     leaf,
 )
-from minibert.learn.compare import expect
-from minibert.learn.sizes import Sizes
 from minibert.model.heads import WordHead
 
 

@@ -7,7 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from minibert.byhand.layernorm import layernorm_backward, layernorm_forward
-from minibert.learn.checks.model_tensors import (
+from minibert.learn.compare import expect, expect_close
+from minibert.learn.sizes import Sizes
+from minibert.learn.tensors import (
     exact,
     expect_same,
     expect_same_slopes,
@@ -16,8 +18,6 @@ from minibert.learn.checks.model_tensors import (
     normal,
     slopes,
 )
-from minibert.learn.compare import expect, expect_close
-from minibert.learn.sizes import Sizes
 from minibert.model.layernorm import LayerNorm, layernorm, layernorm_plain
 
 BOTH: dict[str, Callable[..., Tensor]] = {"layernorm_plain": layernorm_plain, "layernorm": layernorm}

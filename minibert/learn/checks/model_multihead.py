@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from minibert.learn.checks import multihead as by_hand
-from minibert.learn.checks.model_tensors import (
+from minibert.learn.compare import expect
+from minibert.learn.sizes import Sizes
+from minibert.learn.tensors import (
     exact,
     expect_by_hand,
     expect_refused,
@@ -18,8 +20,6 @@ from minibert.learn.checks.model_tensors import (
     loaded,
     normal,
 )
-from minibert.learn.compare import expect
-from minibert.learn.sizes import Sizes
 from minibert.model.multihead import MultiHeadAttention, merge_heads, split_heads
 
 LAYERS = ("query", "key", "value", "output")

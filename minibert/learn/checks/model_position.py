@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from minibert.learn.checks import position as by_hand
-from minibert.learn.checks.model_tensors import (
+from minibert.learn.compare import expect, expect_close
+from minibert.learn.sizes import Sizes
+from minibert.learn.tensors import (
     exact,
     expect_by_hand,
     expect_refused,
@@ -15,8 +17,6 @@ from minibert.learn.checks.model_tensors import (
     leaf,
     normal,
 )
-from minibert.learn.compare import expect, expect_close
-from minibert.learn.sizes import Sizes
 from minibert.model.position import rotary, sinusoids
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from minibert.learn.checks.model_tensors import exact, normal
 from minibert.learn.checks.train_optimizer import RATES, gradient_of, step_by_hand, with_gradient
 from minibert.learn.compare import expect, expect_close
 from minibert.learn.sizes import Sizes
+from minibert.learn.tensors import exact, normal
 from minibert.train.optimizer import AdamW, decay_groups
 
 

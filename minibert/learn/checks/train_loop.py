@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from minibert.learn.checks.model_tensors import exact
 from minibert.learn.compare import expect, expect_close
 from minibert.learn.sizes import Sizes
+from minibert.learn.tensors import exact
 from minibert.train.loop import Limits, dropout_seed, take_step
 
 FAR = 1e9

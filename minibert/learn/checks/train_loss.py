@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from minibert.byhand import loss as by_numpy
-from minibert.learn.checks.model_tensors import exact, expect_refused, leaf, normal
 from minibert.learn.compare import expect, expect_close
 from minibert.learn.sizes import Sizes
+from minibert.learn.tensors import exact, expect_refused, leaf, normal
 from minibert.train.loss import (
     IGNORE,
     LinearCrossEntropy,

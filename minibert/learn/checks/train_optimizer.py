@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from minibert.byhand import optimizer as by_numpy
-from minibert.learn.checks.model_tensors import exact, normal
 from minibert.learn.compare import expect, expect_close
 from minibert.learn.sizes import Sizes
+from minibert.learn.tensors import exact, normal
 from minibert.train.optimizer import (
     NEWTON_SCHULZ,
     adamw_,

@@ -7,7 +7,9 @@ import torch
 from torch import nn
 
 from minibert.learn.checks import linear as by_hand
-from minibert.learn.checks.model_tensors import (
+from minibert.learn.compare import CheckError
+from minibert.learn.sizes import Sizes
+from minibert.learn.tensors import (
     exact,
     expect_by_hand,
     expect_refused,
@@ -20,8 +22,6 @@ from minibert.learn.checks.model_tensors import (
     normal,
     slopes,
 )
-from minibert.learn.compare import CheckError
-from minibert.learn.sizes import Sizes
 
 
 def test_two_tensors_are_the_same_but_for_the_rounding_of_their_type() -> None:
