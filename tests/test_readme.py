@@ -8,6 +8,7 @@ import pytest
 
 from minibert.cli.command_line import COMMANDS, main, parse
 from minibert.config import PRESETS
+from minibert.learn.exercises import exercises
 from minibert.sources import cards
 
 ROOT = Path(__file__).parent.parent
@@ -36,6 +37,14 @@ def test_the_readme_shows_every_command() -> None:
     shown = {" ".join(some) if some[0] in groups else some[0] for some in words}
     within = {f"{name} {command}" for name, group in groups.items() for command in group}
     assert shown == set(COMMANDS) - set(groups) | within
+
+
+def test_the_readme_counts_the_exercises_and_their_mistakes() -> None:
+    text = " ".join(README.split())
+    judges = sum(exercise.judge for exercise in exercises())
+    assert f"**write it yourself**: {len(exercises())} exercises" in text
+    assert f"a file for each of {len(exercises())} functions" in text and judges == 7
+    assert f"{sum(len(exercise.mistakes()) for exercise in exercises())} mistakes with a name" in text
 
 
 def test_every_flag_in_the_readme_is_a_flag_of_pretrain(capsys: pytest.CaptureFixture[str]) -> None:
