@@ -46,6 +46,7 @@ def main(folder: str, *words: str) -> None:
         settings = f"pretrain --backend {backend} --steps {steps} {SMALL}".split()
         minibert([*settings, "--corpus", str(corpus), "--out", str(runs / backend)])
         tell_calls({name: slot.calls - before[name] for name, slot in slots.items()})
+    print("\nBoth were trained by code that you wrote.")
 
 
 def new_runs(folder: Path) -> Path:
