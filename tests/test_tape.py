@@ -245,6 +245,13 @@ def test_a_mistake_has_a_name_when_it_answers_as_a_known_one() -> None:
     assert named(refuse) == ["half"]
 
 
+def test_a_version_that_breaks_now_and_then_has_the_name_that_fits_elsewhere() -> None:
+    assert named(lambda x: x / 2 if x != 3 else x / 0) == ["half"]
+    assert named(lambda x: x / 3 if x != 3 else x / 0) == []
+    assert named(lambda x: 2 * x if x != 3 else x / 0) == [], "what fits must be wrong"
+    assert named(lambda x: x / 0) == []
+
+
 def test_a_cache_may_hold_what_it_likes() -> None:
     def reference(x: float) -> tuple[float, Any]:
         return 2 * x, x

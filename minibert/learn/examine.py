@@ -158,6 +158,7 @@ def main(arguments: list[str]) -> None:
     """Answer requests from standard input: one, or list after list of such as are for the same exercise."""
     answers = os.fdopen(os.dup(1), "wb")
     if arguments == [MANY]:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # who has asked will end this process, too
         import torch._dynamo  # noqa: F401  with all that optimisers load; so that no child has to
 
         for line in sys.stdin.buffer:
@@ -173,7 +174,7 @@ def answer_group(group: list[Request], answers: IO[bytes]) -> None:
     child = os.fork()
     if not child:
         os.close(reading)
-        with os.fdopen(writing, "wb") as stream:
+        with contextlib.suppress(BrokenPipeError), os.fdopen(writing, "wb") as stream:
             try:
                 bench = Bench(find_exercise(group[0].id), group[0].twin)
                 bench.prepare()
