@@ -12,6 +12,8 @@ from minibert.learn.examine import LIMIT, Request, command, environment, examine
 from minibert.learn.exercises import find_exercise
 from minibert.learn.splice import solution, stub
 
+pytestmark = pytest.mark.slow
+
 EXERCISE = find_exercise("softmax_backward")
 
 

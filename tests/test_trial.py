@@ -7,6 +7,8 @@ import pytest
 from minibert.learn.examine import Request, examine_many
 from minibert.learn.trial import PRINTED, Printed, Verdict
 
+pytestmark = pytest.mark.slow
+
 ID = "softmax_backward"
 
 RIGHT = "    return cache * (dweights - (cache * dweights).sum(axis=-1, keepdims=True))\n"
