@@ -65,10 +65,15 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_carries_the_package_the_cards_and_the_types_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     package = ROOT / "minibert"
-    code = {str(path.relative_to(ROOT)) for kind in ("*.py", "*.toml") for path in package.rglob(kind)}
+    code = {
+        str(path.relative_to(ROOT)) for kind in ("*.py", "*.toml", "*.npz") for path in package.rglob(kind)
+    }
     cards = {f"minibert/data/{path.name}" for path in (ROOT / "data").glob("*.toml")}
     assert code | cards | {"minibert/py.typed"} <= set(names)
     assert {name.split("/")[0] for name in names} == {"minibert", f"minibert-{__version__}.dist-info"}
+
+
+RIGHT = "return cache * (dweights - (cache * dweights).sum(axis=-1, keepdims=True))"
 
 
 @pytest.mark.slow
@@ -81,6 +86,14 @@ def test_the_wheel_lists_its_data_proves_and_pretrains_outside_the_checkout(
     assert "sotu" in run(installed / "minibert", "data", "list", where=tmp_path)
 
     assert "below their bars" in run(installed / "minibert", "prove", "linear", where=tmp_path)
+
+    assert "exercises lie in exercises" in run(installed / "minibert", "learn", "start", where=tmp_path)
+    show = ("learn", "diff", "softmax_backward", "--spoil")
+    assert "+    weights = cache" in run(installed / "minibert", *show, where=tmp_path)
+    file = tmp_path / "exercises" / "04_attention" / "softmax_backward.py"
+    file.write_text(file.read_text(encoding="utf-8").replace("raise NotImplementedError", RIGHT))
+    verdict = run(installed / "minibert", "learn", "check", "softmax_backward", where=tmp_path)
+    assert "✓ softmax_backward" in verdict or "+ softmax_backward" in verdict
 
     (tmp_path / "tales.txt").write_text(TEXT, encoding="utf-8")
     line = (
