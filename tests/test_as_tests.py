@@ -6,7 +6,7 @@ from pathlib import Path
 
 from minibert.learn.examine import environment
 from minibert.learn.exercises import find_exercise
-from minibert.learn.splice import solution
+from minibert.learn.stubs import solution
 
 
 def run(id: str, path: Path) -> subprocess.CompletedProcess[str]:

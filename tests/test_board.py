@@ -13,7 +13,7 @@ from minibert.learn.exercises import Exercise, find_exercise
 from minibert.learn.folder import BEGUN, CHANGED, MISSING, NEW, PASSED, Folder, Standing
 from minibert.learn.ink import Ink
 from minibert.learn.progress import Entry
-from minibert.learn.splice import solution
+from minibert.learn.stubs import solution
 from minibert.learn.trial import Verdict
 
 INK = Ink()

@@ -10,7 +10,7 @@ import pytest
 
 from minibert.learn.examine import LIMIT, Request, command, environment, examine, examine_many, read_answer
 from minibert.learn.exercises import find_exercise
-from minibert.learn.splice import solution, stub
+from minibert.learn.stubs import solution, stub
 
 pytestmark = pytest.mark.slow
 

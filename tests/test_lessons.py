@@ -17,7 +17,7 @@ from minibert.learn import progress
 from minibert.learn.audit import with_mistake
 from minibert.learn.exercises import Exercise, exercises, find_exercise
 from minibert.learn.folder import PASSED, Folder
-from minibert.learn.splice import solution
+from minibert.learn.stubs import solution
 
 # The words, on a small course.
 

@@ -9,7 +9,7 @@ import pytest
 from minibert.learn.examine import environment
 from minibert.learn.exercises import exercises, find_exercise
 from minibert.learn.mine_all import docstrings, new_runs, tell_calls
-from minibert.learn.splice import solution
+from minibert.learn.stubs import solution
 
 
 def run(folder: Path, ids: list[str]) -> subprocess.CompletedProcess[str]:

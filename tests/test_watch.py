@@ -17,7 +17,7 @@ from minibert.learn.audit import with_mistake
 from minibert.learn.examine import examine
 from minibert.learn.exercises import Exercise, exercises, find_exercise
 from minibert.learn.folder import Folder
-from minibert.learn.splice import solution
+from minibert.learn.stubs import solution
 from minibert.learn.watch import Keyboard, Saves, Watch
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from minibert.learn.examine import Request, examine_many
 from minibert.learn.exercises import Exercise, exercises, find_exercise
 from minibert.learn.mutate import Mutant
-from minibert.learn.splice import body_of, compose, solution, stub
+from minibert.learn.stubs import body_of, compose, solution, stub
 from minibert.learn.trial import Verdict
 
 LIMIT = 10.0

@@ -8,7 +8,7 @@ from minibert.learn.exercises import Exercise
 from minibert.learn.folder import BEGUN, CHANGED, MISSING, NEW, PASSED, Folder, Standing, shown
 from minibert.learn.ink import Ink, clean
 from minibert.learn.say import read_again, say
-from minibert.learn.splice import solution
+from minibert.learn.stubs import solution
 from minibert.learn.trial import Verdict
 
 SIGNS = {PASSED: "✓", CHANGED: "▒", BEGUN: "◐", NEW: "○", MISSING: "✗"}

@@ -12,7 +12,7 @@ from minibert.learn import progress
 from minibert.learn.examine import examine
 from minibert.learn.exercises import Exercise, exercises, find_exercise
 from minibert.learn.progress import Entry, digest, free_name, update
-from minibert.learn.splice import stub
+from minibert.learn.stubs import stub
 from minibert.learn.trial import Verdict
 
 NAME = "exercises"

@@ -18,7 +18,7 @@ from pathlib import Path
 from minibert.learn.audit import with_mistake
 from minibert.learn.examine import environment
 from minibert.learn.exercises import Exercise, exercises, find_exercise
-from minibert.learn.splice import solution
+from minibert.learn.stubs import solution
 
 
 def seconds(exercise: Exercise, text: str, folder: Path, times: int) -> float:
