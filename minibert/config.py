@@ -131,8 +131,77 @@ Differs from the papers: bert-tiny has 4 heads of 32, not 2 of 64, and tells nex
 
 
 @dataclass(frozen=True)
-class PretrainConfig:
-    """What `minibert pretrain` does."""
+class TrainConfig:
+    """How the loop trains, whatever the model (see `minibert.train.loop`)."""
+
+    steps: int | None = None
+    """Optimiser steps to take."""
+    max_minutes: float | None = None
+    """Stop after this many minutes of training; the schedule then runs over time."""
+    batch_size: int = 48
+    """B, sequences in a batch: those of one optimiser step, over all processes."""
+    micro_batch: int | None = None
+    """Sequences that go through the model at once; a step adds up the gradients of as many such parts as it
+    needs, to save memory. All that a process has of a batch if not given."""
+
+    schedule: Literal["linear", "cosine"] = "linear"
+    """How the learning rate falls to zero after the warmup."""
+    warmup: float = 0.05
+    """Share of the run in which the learning rate rises."""
+    clip: float = 1.0
+    """Largest global norm of the gradient."""
+    skip_spikes: bool = False
+    """Leave out the steps whose loss stands far above that of the steps before."""
+    patience: int | None = None
+    """Stop after so many looks at the held-out text without a lower loss, and go back to the best."""
+
+    seed: int = 0
+    """Decides the first weights, the order of the examples, the masks and the dropout."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to train; `auto` takes cuda, then mps, then the CPU."""
+    precision: Literal["float32", "tf32", "bf16", "fp16"] = "float32"
+    """Of the large products: `tf32` (CUDA alone), `bf16`, or `fp16` with a scaled loss. Weights and the
+    optimisers' state are float32 in any case."""
+    compile: bool = False
+    """Let torch.compile make kernels for this model: a slow first step, then faster ones, on a GPU above all."""
+    shard: bool = False
+    """Under torchrun: split weights, gradients and optimiser state over the processes (FSDP)."""
+    deterministic: bool = False
+    """Use only algorithms that give the same bits each time, or stop where torch has none; slower on a GPU."""
+
+    checkpoint_every: int = 500
+    """Steps between two checkpoints."""
+    keep: int = 2
+    """The newest checkpoints that stay; the best on held-out text stays besides."""
+    log_every: int = 20
+    """Steps between two lines in metrics.jsonl."""
+    evaluate_every: int = 250
+    """Steps between two looks at the held-out text."""
+    tensorboard: bool = False
+    """Write the numbers for TensorBoard, too, into the folder `tensorboard` of the run."""
+    profile: bool = False
+    """Write what a few steps do to trace.json, for chrome://tracing or ui.perfetto.dev."""
+    peak_tflops: float | None = None
+    """TFLOP/s that the device could do at best, to compare with; measured at the start if not given."""
+
+    def __post_init__(self) -> None:
+        at_least_one = (
+            ("steps", "batch_size", "micro_batch", "patience")
+            + ("checkpoint_every", "keep", "log_every", "evaluate_every")
+        )  # fmt: skip
+        for name in at_least_one:
+            value = getattr(self, name)
+            require(value is None or value >= 1, f"{name} must be at least 1, got {value}")
+        for name in ("max_minutes", "clip", "peak_tflops"):
+            value = getattr(self, name)
+            require(value is None or value > 0, f"{name} must be above 0, got {value}")
+        require(self.seed >= 0, f"seed must be at least 0, got {self.seed}")
+        require(0 <= self.warmup <= 1, f"warmup must be in [0, 1], got {self.warmup}")
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """What a run reads, and where it writes."""
 
     corpus: tuple[str, ...] = ("sotu",)
     """Data cards (see `minibert data list`) or text files with blank lines between documents."""
@@ -143,12 +212,11 @@ class PretrainConfig:
     resume: Literal["auto"] | None = None
     """`auto`: go on from the newest good checkpoint in the run folder, if there is one."""
 
-    steps: int | None = None
-    """Optimiser steps to take."""
-    max_minutes: float | None = None
-    """Stop after this many minutes of training; the schedule then runs over time."""
-    batch_size: int = 48
-    """B, sequences in a batch."""
+
+@dataclass(frozen=True)
+class PretrainConfig(TrainConfig, TextConfig):
+    """What `minibert pretrain` does."""
+
     seq_len: int = 80
     """T, tokens in a sequence."""
 
@@ -183,53 +251,28 @@ class PretrainConfig:
     """Peak learning rate of Muon."""
     weight_decay: float = 0.01
     """Decoupled weight decay, on everything but biases and norms."""
-    schedule: Literal["linear", "cosine"] = "linear"
-    """How the learning rate falls to zero after the warmup."""
-    warmup: float = 0.05
-    """Share of the run in which the learning rate rises."""
-    clip: float = 1.0
-    """Largest global norm of the gradient."""
 
-    seed: int = 0
-    """Decides the first weights, the order of the examples, the masks and the dropout."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where to train; `auto` takes cuda, then mps, then the CPU."""
     backend: Literal["torch", "numpy"] = "torch"
     """`numpy`: forward, backward and optimisers by hand in NumPy, on the CPU, to see it done; slower."""
-    checkpoint_every: int = 500
-    """Steps between two checkpoints."""
-    log_every: int = 20
-    """Steps between two lines in metrics.jsonl."""
-    evaluate_every: int = 250
-    """Steps between two looks at the held-out text."""
 
     def __post_init__(self) -> None:
-        for name in (
-            "steps",
-            "batch_size",
-            "layers",
-            "width",
-            "heads",
-            "checkpoint_every",
-            "log_every",
-            "evaluate_every",
-        ):
+        super().__post_init__()
+        for name in ("layers", "width", "heads"):
             value = getattr(self, name)
             require(value is None or value >= 1, f"{name} must be at least 1, got {value}")
-        require(self.seed >= 0, f"seed must be at least 0, got {self.seed}")
         require(self.seq_len >= 8, f"seq_len must be at least 8, got {self.seq_len}")
-        require(
-            self.max_minutes is None or self.max_minutes > 0,
-            f"max_minutes must be above 0, got {self.max_minutes}",
-        )
         require(
             self.backend == "torch" or self.device in ("auto", "cpu"),
             f"the numpy backend trains on the CPU, got --device {self.device}",
         )
+        for name, plain in (("precision", "float32"), ("compile", False), ("shard", False)):
+            require(
+                self.backend == "torch" or getattr(self, name) == plain,
+                f"the numpy backend works in float32, as it stands; leave out --{name}",
+            )
         require(0 < self.mask_rate < 1, f"mask_rate must be between 0 and 1, got {self.mask_rate}")
-        require(0 <= self.warmup <= 1, f"warmup must be in [0, 1], got {self.warmup}")
         require(self.vocab_size >= 32, f"vocab_size must be at least 32, got {self.vocab_size}")
-        for name in ("lr", "matrix_lr", "clip"):
+        for name in ("lr", "matrix_lr"):
             value = getattr(self, name)
             require(value is None or value > 0, f"{name} must be above 0, got {value}")
 
