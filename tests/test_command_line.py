@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from minibert import __version__
-from minibert.cli.command_line import COMMANDS, main, parse
+from minibert.cli.command_line import COMMANDS, how_to_resume, main, parse
 from minibert.cli.terminal import UsageError
 from minibert.config import PRESETS, PretrainConfig
+from minibert.train.signals import Stopped
 
 ROOT = Path(__file__).parent.parent
 
@@ -127,6 +128,67 @@ def test_an_interrupt_is_exit_code_130_and_says_how_to_go_on(
         assert capsys.readouterr().err == expected
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["pretrain", "--resume=auto"], "stopped; to go on: minibert pretrain --resume=auto"),
+        (["data", "get", "sotu"], "stopped; to go on: minibert data get sotu"),
+        (["report", "runs/x"], "stopped"),
+    ],
+)
+def test_what_to_type_after_a_stop_depends_on_the_command(words: list[str], said: str) -> None:
+    assert how_to_resume(words) == said
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (Stopped(signal.SIGTERM), 143)])
+def test_of_several_processes_the_first_one_says_how_to_go_on(
+    error: BaseException,
+    code: int,
+    recipe: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def pretrain(preset: str, config: PretrainConfig, command: str = "") -> Path:
+        raise error
+
+    recipe("minibert.recipes.pretrain", "pretrain", pretrain)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    said = []
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        assert main(["pretrain"]) == code
+        said.append(capsys.readouterr().err)
+    again = "torchrun --nproc-per-node 2 -m minibert pretrain --resume auto"
+    assert said == [f"minibert, rank 0: stopped; to go on: {again}\n", ""]
+
+
+def test_an_error_of_one_of_several_processes_says_which_one_it_was(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RANK", "3")
+    assert main(["data", "show", "soto"]) == 1
+    assert capsys.readouterr().err.startswith("minibert, rank 3: ")
+
+
+# The recipe of a command, put into a child process, which says so on stderr and then waits.
+WAITS = "lambda run, text, top: [print('waiting', file=sys.stderr, flush=True), __import__('time').sleep(60)]"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_stops_any_command_with_one_line_and_128_and_its_number(number: int, code: int) -> None:
+    process = start_with_stand_in(WAITS, ["fill", "runs/x", "[MASK]"])
+    assert process.stderr is not None and process.stderr.readline() == "waiting\n"
+    process.send_signal(number)
+    assert process.communicate(timeout=30) == ("", "minibert: stopped\n")
+    assert process.returncode == code
+
+
+def test_after_a_command_sigterm_is_answered_as_before(capsys: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["data", "show", "sotu"]) == 0
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 def test_a_reader_who_leaves_early_is_met_with_silence() -> None:
     command = [sys.executable, "-m", "minibert", "data", "show", "sotu"]
     read, write = os.pipe()
@@ -140,30 +202,55 @@ def test_a_reader_who_leaves_early_is_met_with_silence() -> None:
 # What is printed.
 
 
-def run_with_stand_in(fill: str, words: list[str], **extra: str) -> subprocess.CompletedProcess[str]:
-    """Run the program in a child process where the recipe `fill` is the given lambda."""
+def start_with_stand_in(fill: str, words: list[str], **extra: str) -> subprocess.Popen[str]:
+    """Start the program in a child process where the recipe `fill` is the given lambda."""
     code = (
-        "import logging, sys, types; recipe = types.ModuleType('fill')\n"
+        "import logging, signal, sys, types; recipe = types.ModuleType('fill')\n"
         f"recipe.fill = {fill}\n"
         "sys.modules['minibert.recipes.fill'] = recipe\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"from minibert.cli import main; sys.exit(main({words!r}))"
     )
-    return subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=os.environ | extra, capture_output=True, text=True
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | extra,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
+
+
+def run_with_stand_in(fill: str, words: list[str], **extra: str) -> tuple[int, str, str]:
+    """Run it to its end; return the exit code and what stands on stdout and stderr."""
+    process = start_with_stand_in(fill, words, **extra)
+    out, err = process.communicate()
+    return process.returncode, out, err
 
 
 def test_a_piece_that_the_terminal_cannot_show_does_not_stop_the_table() -> None:
     stand_in = "lambda run, text, top: [[('é', 0.5)]]"
-    done = run_with_stand_in(stand_in, ["fill", "runs/x", "[MASK]"], PYTHONIOENCODING="ascii")
-    assert done.returncode == 0, done.stderr
-    assert "?   50.0%" in done.stdout
+    code, out, err = run_with_stand_in(stand_in, ["fill", "runs/x", "[MASK]"], PYTHONIOENCODING="ascii")
+    assert code == 0, err
+    assert "?   50.0%" in out
+
+
+LOGS = """lambda run, text, top: [
+    logging.getLogger('minibert').info('a head starts fresh'),
+    logging.getLogger('minibert').warning('the disk is full'),
+] and []"""
+"""The recipe of a command that reports something."""
 
 
 def test_what_the_library_reports_goes_to_stderr_under_its_name() -> None:
-    stand_in = "lambda run, text, top: [logging.getLogger('minibert').info('a head starts fresh')] and []"
-    done = run_with_stand_in(stand_in, ["fill", "runs/x", "[MASK]"])
-    assert done.stderr == "minibert: a head starts fresh\n"
+    _, _, err = run_with_stand_in(LOGS, ["fill", "runs/x", "[MASK]"])
+    assert err == "minibert: a head starts fresh\nminibert: the disk is full\n"
+
+
+def test_of_several_processes_only_the_first_reports_and_all_warn() -> None:
+    shown = [run_with_stand_in(LOGS, ["fill", "runs/x", "[MASK]"], RANK=rank)[2] for rank in ("0", "1")]
+    assert shown[0] == "minibert, rank 0: a head starts fresh\nminibert, rank 0: the disk is full\n"
+    assert shown[1] == "minibert, rank 1: the disk is full\n"
 
 
 # Help.

@@ -4,6 +4,7 @@ import inspect
 import logging
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,6 +25,7 @@ from minibert.cli.terminal import UsageError
 from minibert.cli.tokens import Tokenize
 from minibert.cli.vectors import Embed, Similar
 from minibert.config import PRESETS, suggest
+from minibert.train.signals import Stopped, answering, stop
 
 HELP = """\
 usage: minibert COMMAND ...
@@ -148,25 +150,43 @@ def explain(error: Exception) -> str:
 
 
 def how_to_resume(words: list[str]) -> str:
-    """Say how to go on after Ctrl-C."""
+    """Say how to go on after a signal."""
     if words[:2] == ["data", "get"]:
         return f"stopped; to go on: minibert {shlex.join(words)}"
     if words[:1] != ["pretrain"]:
         return "stopped"
-    again = words if "--resume" in words else [*words, "--resume", "auto"]
-    return f"stopped; to go on: minibert {shlex.join(again)}"
+    resumes = any(word.split("=")[0] == "--resume" for word in words)
+    again = shlex.join(words if resumes else [*words, "--resume", "auto"])
+    return f"stopped; to go on: {program()} {again}"
+
+
+def program() -> str:
+    """Return the words that start the program, as it was started: alone, or as one process of several."""
+    if rank() is None:
+        return "minibert"
+    return f"torchrun --nproc-per-node {os.environ['LOCAL_WORLD_SIZE']} -m minibert"
+
+
+def rank() -> int | None:
+    """Return which of several processes this one is, as torchrun says; None when it is alone."""
+    return int(os.environ["RANK"]) if "RANK" in os.environ else None
+
+
+def speaker(name: str) -> str:
+    """Return who speaks: a name, and of several processes which one."""
+    return name if rank() is None else f"{name}, rank {rank()}"
 
 
 def say(message: str) -> None:
     """Print a message of the program to stderr."""
-    print(f"minibert: {message}", file=sys.stderr)
+    print(f"{speaker('minibert')}: {message}", file=sys.stderr)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code.
 
-    0 done, 1 failed (also an exercise that does not pass), 2 wrong usage, 130 stopped by Ctrl-C, 141 nobody
-    reads the output any more.
+    0 done, 1 failed (also an exercise that does not pass), 2 wrong usage, 130 stopped by Ctrl-C, 143 stopped
+    by SIGTERM, 141 nobody reads the output any more.
     With --debug errors are raised, so that their traceback shows.
     """
     words = list(sys.argv[1:] if argv is None else argv)
@@ -177,10 +197,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a piece that the terminal cannot show is no reason to stop
-    logging.basicConfig(format="%(name)s: %(message)s")
-    logging.getLogger("minibert").setLevel(logging.INFO)
+    logging.basicConfig(format=f"{speaker('%(name)s')}: %(message)s")
+    logging.getLogger("minibert").setLevel(logging.WARNING if rank() else logging.INFO)
     try:
-        code = parse(words)() or 0
+        with answering(stop, signal.SIGTERM):
+            code = parse(words)() or 0
         sys.stdout.flush()
     except UsageError as error:
         say(str(error))
@@ -189,9 +210,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # What is left in the buffer would fail again when Python closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except KeyboardInterrupt:
-        say(how_to_resume(words))
-        return 130
+    except (KeyboardInterrupt, Stopped) as reason:
+        if not rank():
+            say(how_to_resume(words))
+        return reason.exit_code if isinstance(reason, Stopped) else 128 + signal.SIGINT
     except Exception as error:
         if debug:
             raise
