@@ -1,7 +1,9 @@
 """Files and folders that are whole or not there, whatever happens while they are written."""
 
+import fcntl
 import os
 import shutil
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +14,9 @@ MAKING = ".making-"
 
 ABANDONED = 600
 """After this many seconds without a write, a folder that is not whole was left by a killed process."""
+
+LOCK = "run.lock"
+"""The file in a run folder that tells which process has it."""
 
 
 def write_synced(path: Path, data: bytes) -> None:
@@ -72,3 +77,51 @@ def sweep(folder: Path) -> None:
             newest = max(path.stat().st_mtime for path in [making, *making.rglob("*")])
             if time.time() - newest > ABANDONED:
                 shutil.rmtree(making)
+
+
+@contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Let one process at a time have a run folder, which is made if it is not there.
+
+    The kernel holds the lock, and frees it when the process ends in any way. So a killed run is in nobody's
+    way, and the file that it leaves means nothing. Nor is the file ever removed: one process could then lock
+    the old file and another a new one of its name.
+
+    Raises ValueError, naming the process that has the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / LOCK
+    with open(path, "a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise ValueError(
+                f"{path}: {file.read() or 'another process'} trains in this folder; wait for it, stop it, or "
+                "choose another folder with --out"
+            ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        yield
+
+
+def require_room(folder: Path, needed: int, elsewhere: str) -> None:
+    """Raise ValueError unless `needed` bytes are free on the disk of `folder`.
+
+    Args:
+        folder: exists.
+        needed: bytes.
+        elsewhere: for the message, what chooses another folder.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise ValueError(
+            f"not enough room in {folder}: {human(needed)} needed, {human(free)} free. Make room, or choose "
+            f"a folder on another disk with {elsewhere}"
+        )
+
+
+def human(count: int) -> str:
+    """Return a number of bytes as "12.3 MB", or as "1.3 GB" where it is as large."""
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"

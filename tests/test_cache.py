@@ -60,7 +60,6 @@ def test_sizes_are_those_of_all_files_within() -> None:
     put("data/c.txt", 20)
     assert cache.size(cache.cache_folder() / "data") == 1_500_020
     assert cache.size(cache.cache_folder() / "nothing") == 0
-    assert cache.megabytes(1_500_020) == "1.5 MB"
 
 
 def test_removing_takes_what_was_asked_for_whole_or_begun_and_no_more() -> None:

@@ -2,15 +2,18 @@
 
 import errno
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from minibert import files
-from minibert.files import MAKING, new_folder, replace_file
+from minibert.files import LOCK, MAKING, folder_lock, human, new_folder, replace_file, require_room
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -119,3 +122,93 @@ def test_a_new_folder_honours_the_umask(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert (tmp_path / "store").stat().st_mode & 0o777 == 0o750
+
+
+HOLD = (
+    "import sys; from pathlib import Path; from minibert.files import folder_lock\n"
+    "with folder_lock(Path(sys.argv[1])):\n"
+    "    print('held', flush=True); sys.stdin.read()"
+)
+
+
+def holder(folder: Path) -> subprocess.Popen[str]:
+    """Return a process that holds the lock of a folder until it is killed or its input ends."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)],
+        cwd=Path(__file__).parent.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None and child.stdout.readline() == "held\n"
+    return child
+
+
+def test_two_processes_cannot_have_one_folder_but_a_killed_one_lets_go(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "tiny"
+    with holder(folder) as first:
+        for _ in range(2):  # being refused changes nothing
+            with pytest.raises(ValueError) as refused, folder_lock(folder):
+                raise AssertionError("the lock was given twice")
+            assert str(refused.value) == (
+                f"{folder / LOCK}: process {first.pid} on {socket.gethostname()} trains in this folder; wait "
+                "for it, stop it, or choose another folder with --out"
+            )
+        first.kill()
+        assert first.wait(timeout=30) == -signal.SIGKILL
+        with folder_lock(folder):
+            assert (folder / LOCK).read_text().startswith(f"process {os.getpid()} on ")
+
+
+def test_a_process_that_is_done_lets_go_of_its_folder(tmp_path: Path) -> None:
+    with holder(tmp_path) as first:
+        first.communicate("", timeout=30)
+        assert first.returncode == 0
+    for error in (KeyError, KeyboardInterrupt):  # so does one that goes on after an error
+        with pytest.raises(error), folder_lock(tmp_path):
+            raise error
+    with folder_lock(tmp_path), folder_lock(tmp_path / "another"):
+        pass
+
+
+def test_one_process_cannot_train_twice_in_a_folder_either(tmp_path: Path) -> None:
+    with (
+        folder_lock(tmp_path),
+        pytest.raises(ValueError, match=f"process {os.getpid()} on"),
+        folder_lock(tmp_path),
+    ):
+        raise AssertionError("the lock was given twice")
+
+
+def test_a_program_that_a_run_started_does_not_keep_its_lock(tmp_path: Path) -> None:
+    with folder_lock(tmp_path):
+        child = subprocess.Popen(["sleep", "60"])
+    try:
+        with folder_lock(tmp_path):
+            pass
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_too_little_room_is_told_with_both_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def disk_usage(folder: Path) -> object:
+        asked.append(folder)
+        return SimpleNamespace(total=10**12, used=10**12, free=1_300_000)
+
+    monkeypatch.setattr(shutil, "disk_usage", disk_usage)
+    require_room(tmp_path, 1_300_000, "--out")
+    with pytest.raises(ValueError) as refused:
+        require_room(tmp_path, 2_450_000_000, "--out")
+    assert str(refused.value) == (
+        f"not enough room in {tmp_path}: 2.5 GB needed, 1.3 MB free. Make room, or choose a folder on "
+        "another disk with --out"
+    )
+    assert asked == [tmp_path, tmp_path]
+
+
+def test_sizes_are_told_in_megabytes_then_gigabytes() -> None:
+    sizes = [70_020, 1_500_020, 999_900_000, 1_000_000_000, 5_555_500_000_000]
+    assert [human(size) for size in sizes] == ["0.1 MB", "1.5 MB", "999.9 MB", "1.0 GB", "5,555.5 GB"]

@@ -8,6 +8,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from minibert.cli.terminal import UsageError, entry
+from minibert.files import human
 from minibert.sources import Card, cache, card, cards, get, where
 
 NAMES = "Names from `minibert data list`."
@@ -27,7 +28,7 @@ class DataList:
         for each in cards().values():
             print(entry(each.name, f"[{where(each)}] {each.title} ({each.language}); {each.size}"))
         folder = cache.cache_folder()
-        sizes = [f"{kind} {cache.megabytes(cache.size(folder / kind))}" for kind in cache.KINDS]
+        sizes = [f"{kind} {human(cache.size(folder / kind))}" for kind in cache.KINDS]
         print(entry("the cache", f"{folder}: {', '.join(sizes)}. $MINIBERT_CACHE sets another folder"))
 
 
@@ -104,7 +105,7 @@ class DataRemove:
         derived = [kind for kind in cache.KINDS if kind != "data"]
         chosen = {name: None if name in derived else card(name) for name in self.names}
         for name, its_card in chosen.items():
-            print(f"{name}: {cache.megabytes(cache.remove(name))} removed from {cache.cache_folder()}")
+            print(f"{name}: {human(cache.remove(name))} removed from {cache.cache_folder()}")
             if its_card and where(its_card) == "installed":
                 print(
                     f"{name}: is installed too; to remove it: pip uninstall {its_card.source.split('==')[0]}"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from minibert import files
 from minibert.sources.catalogue import Card
 
 log = logging.getLogger("minibert")
@@ -64,12 +65,7 @@ def show_licence(card: Card) -> None:
 
 def require_room(folder: Path, needed: int) -> None:
     """Raise ValueError unless `needed` bytes are free where `folder` lies."""
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise ValueError(
-            f"not enough room in {folder}: {megabytes(needed)} needed, {megabytes(free)} free. "
-            "Make room, or set MINIBERT_CACHE to a folder on another disk"
-        )
+    files.require_room(folder, needed, "$MINIBERT_CACHE")
 
 
 def make_empty(folder: Path) -> None:
@@ -81,11 +77,6 @@ def make_empty(folder: Path) -> None:
 def size(folder: Path) -> int:
     """Return the bytes of all files under `folder`; 0 when it is not there."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def megabytes(count: int) -> str:
-    """Return a number of bytes as "12.3 MB"."""
-    return f"{count / 1e6:,.1f} MB"
 
 
 def remove(name: str) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minibert.config import Part, suggest
+from minibert.files import human
 from minibert.sources import cache
 from minibert.sources.catalogue import Card, card, cards
 from minibert.sources.digests import digest, file_sha256, files_digest
@@ -102,9 +103,9 @@ def where(wanted: Card) -> str:
     if wanted.source and recorded_files(wanted):
         return "installed"
     if cache.data_folder(wanted.name).is_dir():
-        return f"in the cache, {cache.megabytes(cache.size(cache.data_folder(wanted.name)))}"
+        return f"in the cache, {human(cache.size(cache.data_folder(wanted.name)))}"
     begun = cache.size(cache.work_folder(wanted.name))
-    return f"begun, {cache.megabytes(begun)}" if begun else "not here"
+    return f"begun, {human(begun)}" if begun else "not here"
 
 
 def cached_files(wanted: Card) -> dict[str, Path]:

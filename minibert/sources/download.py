@@ -8,7 +8,8 @@ from tqdm import tqdm
 from unearth import Link
 from unearth.fetchers import PyPIClient
 
-from minibert.sources.cache import megabytes, require_room
+from minibert.files import human
+from minibert.sources.cache import require_room
 from minibert.sources.digests import file_sha256
 
 log = logging.getLogger("minibert")
@@ -37,7 +38,7 @@ def download(session: PyPIClient, url: str, target: Path, sha256: str, room: int
             receive(session, url, part, room)
             break
         except httpx2.HTTPError as error:
-            here = megabytes(part.stat().st_size) if part.is_file() else "nothing"
+            here = human(part.stat().st_size) if part.is_file() else "nothing"
             if attempt == ATTEMPTS:
                 raise ValueError(
                     f"the download of {shown} stopped {ATTEMPTS} times ({error or type(error).__name__}); "
@@ -71,7 +72,7 @@ def receive(session: PyPIClient, url: str, part: Path, room: int) -> None:
         have = have if response.status_code == 206 and rest else 0
         length = int(response.headers.get("Content-Length", 0))
         require_room(part.parent, length + room)
-        log.info("downloading %s, %s", Link(url).filename, megabytes(have + length))
+        log.info("downloading %s, %s", Link(url).filename, human(have + length))
         bar = tqdm(total=have + length, initial=have, unit="B", unit_scale=True, leave=False, disable=None)
         with open(part, "ab" if have else "wb") as file, bar:
             for block in response.iter_raw():
