@@ -1,6 +1,7 @@
 """Files and folders that are whole or not there, whatever happens while they are written."""
 
 import fcntl
+import logging
 import os
 import shutil
 import socket
@@ -17,6 +18,11 @@ ABANDONED = 600
 
 LOCK = "run.lock"
 """The file in a run folder that tells which process has it."""
+
+_ours: set[Path] = set()
+"""The locks that this process has."""
+
+logger = logging.getLogger("minibert")
 
 
 def write_synced(path: Path, data: bytes) -> None:
@@ -87,10 +93,15 @@ def folder_lock(folder: Path) -> Iterator[None]:
     way, and the file that it leaves means nothing. Nor is the file ever removed: one process could then lock
     the old file and another a new one of its name.
 
+    A process that has the folder may lock it once more, deeper in its work.
+
     Raises ValueError, naming the process that has the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / LOCK
+    path = (folder / LOCK).absolute()
+    if path in _ours:
+        yield
+        return
     with open(path, "a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -100,10 +111,20 @@ def folder_lock(folder: Path) -> Iterator[None]:
                 f"{path}: {file.read() or 'another process'} trains in this folder; wait for it, stop it, or "
                 "choose another folder with --out"
             ) from None
+        except OSError as error:
+            logger.warning(
+                "the disk of %s has no locks (%s): see to it that only one process trains in this folder",
+                path,
+                error.strerror,
+            )
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}")
         file.flush()
-        yield
+        _ours.add(path)
+        try:
+            yield
+        finally:
+            _ours.remove(path)
 
 
 def require_room(folder: Path, needed: int, elsewhere: str) -> None:

@@ -1,6 +1,8 @@
 """Files and folders that are whole or not there, also when their process is killed."""
 
 import errno
+import fcntl
+import fcntl
 import os
 import shutil
 import signal
@@ -171,13 +173,14 @@ def test_a_process_that_is_done_lets_go_of_its_folder(tmp_path: Path) -> None:
         pass
 
 
-def test_one_process_cannot_train_twice_in_a_folder_either(tmp_path: Path) -> None:
-    with (
-        folder_lock(tmp_path),
-        pytest.raises(ValueError, match=f"process {os.getpid()} on"),
-        folder_lock(tmp_path),
-    ):
-        raise AssertionError("the lock was given twice")
+def test_who_has_a_folder_may_lock_it_again_and_keeps_it_until_the_outer_block_ends(tmp_path: Path) -> None:
+    with folder_lock(tmp_path):
+        with folder_lock(tmp_path):
+            pass
+        with open(tmp_path / LOCK) as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with open(tmp_path / LOCK) as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_a_program_that_a_run_started_does_not_keep_its_lock(tmp_path: Path) -> None:
@@ -189,6 +192,19 @@ def test_a_program_that_a_run_started_does_not_keep_its_lock(tmp_path: Path) -> 
     finally:
         child.kill()
         child.wait()
+
+
+def test_a_disk_without_locks_is_told_and_no_reason_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with folder_lock(tmp_path):
+        pass
+    [record] = caplog.records
+    assert f"the disk of {tmp_path / LOCK} has no locks ({os.strerror(errno.ENOLCK)})" in record.message
 
 
 def test_too_little_room_is_told_with_both_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
