@@ -2,7 +2,6 @@
 
 import errno
 import fcntl
-import fcntl
 import os
 import shutil
 import signal
