@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from minibert.train.sharding import placed_like, whole
+
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of a x + b x^3 + c x^5, which drives singular values to about 1 (Jordan et al. 2024)."""
 
@@ -157,19 +159,23 @@ class Muon(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Update every matrix; those of one shape are orthogonalised together."""
+        """Update every matrix; those of one shape are orthogonalised together.
+
+        A direction depends on all of its matrix. So matrices that lie in parts on several processes are
+        gathered, every process orthogonalises them, and each keeps its part.
+        """
         for group in self.param_groups:
             shapes: dict[torch.Size, list[nn.Parameter]] = {}
             for parameter in (p for p in group["params"] if p.grad is not None):
                 shapes.setdefault(parameter.shape, []).append(parameter)
             for (rows, columns), parameters in shapes.items():
                 directions = orthogonalize(
-                    torch.stack([self._momentum(p, group["momentum"]) for p in parameters])
+                    torch.stack([whole(self._momentum(p, group["momentum"])) for p in parameters])
                 )
                 scale = group["lr"] * math.sqrt(max(1, rows / columns))
                 for parameter, direction in zip(parameters, directions, strict=True):
                     parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                    parameter.sub_(direction, alpha=scale)
+                    parameter.sub_(placed_like(direction, parameter), alpha=scale)
 
     def _momentum(self, parameter: nn.Parameter, momentum: float) -> Tensor:
         state = self.state[parameter]
