@@ -2,7 +2,7 @@
 
 import pytest
 
-from minibert.config import BertConfig, PretrainConfig, from_dict, model_config, suggest
+from minibert.config import PRESETS, BertConfig, PretrainConfig, from_dict, model_config, suggest
 
 
 def test_an_unknown_setting_is_refused_with_the_nearest_one():
@@ -52,3 +52,26 @@ def test_sizes_override_the_preset_and_bring_heads_and_feedforward_along():
     assert (shape.layers, shape.width, shape.heads, shape.feedforward) == (3, 320, 5, 1280)
     assert model_config("bert-tiny", PretrainConfig(width=320, heads=10)).heads == 10
     assert model_config("bert-tiny", PretrainConfig(seq_len=1024)).max_positions == 1024
+
+
+@pytest.mark.parametrize(
+    ("preset", "layers", "width", "millions"),
+    [
+        ("bert-tiny", 2, 128, 4.4),
+        ("bert-mini", 4, 256, 11.3),
+        ("bert-small", 4, 512, 29.1),
+        ("bert-medium", 8, 512, 41.7),
+        ("bert-base", 12, 768, 110.1),
+        ("bert-large", 24, 1024, 336.2),
+    ],
+)
+def test_presets_have_the_published_sizes(preset, layers, width, millions):
+    # Turc et al. 2019 and the google-research/bert README: V = 30522, with the pooler, without the heads.
+    shape = model_config(preset, PretrainConfig(vocab_size=30522))
+    assert (shape.layers, shape.width, shape.feedforward) == (layers, width, 4 * width)
+    assert shape.heads == (4 if preset == "bert-tiny" else width // 64)
+    D, F = shape.width, shape.feedforward
+    block = 4 * (D * D + D) + 2 * D * F + F + D + 4 * D
+    embeddings = (30522 + 512 + 2) * D + 2 * D
+    assert (embeddings + shape.layers * block + D * D + D) / 1e6 == pytest.approx(millions, rel=0.02)
+    assert len(PRESETS) == 6

@@ -38,6 +38,11 @@ class Batch:
     pair_labels: Tensor | None
     """(B,) int64, 0 = B is the true next segment, 1 = it is random; None without pairs."""
 
+    def counts(self) -> dict[str, int]:
+        """Return of how many predictions each part of the loss is the mean."""
+        counts = {"word_loss": int((self.targets != IGNORE).sum())}
+        return counts if self.pair_labels is None else {**counts, "pair_loss": len(self.pair_labels)}
+
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on `device`."""
         moved = {}
@@ -96,9 +101,19 @@ class PretrainingBatches:
         """Examples in an epoch."""
         return len(self.starts)
 
-    def __call__(self, step: int) -> Batch:
-        """Return the batch of the step, counted from 0."""
-        return self.examples(step * self.batch_size, self.batch_size)
+    def __call__(self, step: int, first: int = 0, count: int | None = None) -> Batch:
+        """Return the batch of the step, counted from 0; or `count` of its rows, the first of them `first`."""
+        count = self.batch_size - first if count is None else count
+        return self.examples(step * self.batch_size + first, count)
+
+    def require_known(self, ids: Ints) -> None:
+        """Raise ValueError for an id outside the vocabulary, which a GPU would answer with a broken device."""
+        low, high, size = int(ids.min()), int(ids.max()), len(self.tokenizer)
+        if low < 0 or high >= size:
+            raise ValueError(
+                f"the text's token ids must be from 0 to {size - 1}, got {low if low < 0 else high}: it was "
+                "made with another vocabulary than the tokenizer's; delete it from the cache and start again"
+            )
 
     def examples(self, first: int, count: int) -> Batch:
         """Return the run's examples first, ..., first + count - 1 as one batch."""
@@ -109,6 +124,7 @@ class PretrainingBatches:
         else:
             spans, labels = single_spans(self.store, self.starts[numbers], self.room), None
         true, segments, lengths = lay_out(self.store.ids, spans, self.seq_len, self.tokenizer)
+        self.require_known(true)
 
         candidates = ~np.isin(true, self.tokenizer.special_ids)
         if self.whole_words:

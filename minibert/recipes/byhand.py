@@ -8,6 +8,8 @@ import copy
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,8 +23,8 @@ from minibert.byhand.parameters import Array, Parameters
 from minibert.config import PretrainConfig
 from minibert.model.bert import BertForPretraining
 from minibert.recipes.learning import TORCH, Learning, divide
-from minibert.train.loop import remember_peaks, take_step
-from minibert.train.optimizer import decay_groups
+from minibert.train.optimizer import clip_gradients, decay_groups
+from minibert.train.step import Part, accumulate, descend, remember_peaks, shares_of
 
 PAIRS = 5
 """Steps of each kind that are timed, in turn."""
@@ -68,27 +70,24 @@ def pretraining_loss(model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
     params = arrays(model)
     generator = np.random.default_rng(int(torch.randint(2**62, ())))
     parts, cache = pretraining_forward(examples_of(batch), params, settings_of(model), generator)
-    gradients = pretraining_backward(np.ones_like(parts), cache)
-
-    weights = dict(model.named_parameters())
-    taught = [weights[name] for name in gradients]
-    loss = _GivenGradients.apply(parts.sum(), list(gradients.values()), *taught)
-    assert isinstance(loss, Tensor)
-    names = ("word_loss", "pair_loss")
-    return {"loss": loss} | {name: torch.tensor(part) for name, part in zip(names, parts, strict=False)}
+    losses = _ByHand.apply(parts, cache, list(params), *model.parameters())
+    assert isinstance(losses, Tensor)
+    return dict(zip(("word_loss", "pair_loss"), losses, strict=False))
 
 
-class _GivenGradients(torch.autograd.Function):
-    """A loss that brings its gradients with it, so that `loss.backward()` only has to hand them out."""
+class _ByHand(torch.autograd.Function):
+    """Losses worked out in NumPy, and their way back."""
 
     @staticmethod
-    def forward(ctx, loss: Array, gradients: list[Array], *weights: Tensor) -> Tensor:
-        ctx.gradients = gradients
-        return torch.tensor(loss)
+    def forward(ctx, parts: Array, cache: Any, names: list[str], *weights: Tensor) -> Tensor:
+        ctx.cache, ctx.names = cache, names
+        return torch.tensor(parts)
 
     @staticmethod
-    def backward(ctx, dloss: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
-        return None, None, *(dloss * torch.from_numpy(gradient) for gradient in ctx.gradients)
+    def backward(ctx, dlosses: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+        gradients = pretraining_backward(dlosses.numpy(), ctx.cache)
+        found = (gradients.get(name) for name in ctx.names)
+        return None, None, None, *(None if g is None else torch.from_numpy(g) for g in found)
 
 
 class AdamWByHand(Optimizer):
@@ -162,10 +161,13 @@ def compare_speed(model: BertForPretraining, batches: Callable[[int], Batch], co
     with torch.random.fork_rng():
         while len(times) <= PAIRS and time.perf_counter() - began < PATIENCE:
             batch = batches(len(times))
+            [shares] = shares_of([batch.counts()], batch.counts())
             times.append([])
             for twin, loss, own in ways:
                 start = time.perf_counter()
-                take_step(twin, loss, batch, own, rate=1.0, clip=config.clip, dropout=0)
+                accumulate([Part(batch, shares, seed=0)], partial(loss, twin))
+                clip_gradients(twin.parameters(), config.clip)
+                descend(own, rate=1.0)
                 times[-1].append(time.perf_counter() - start)
     counted = times[1:] or times
     hand, torch_ = (statistics.median(column) for column in zip(*counted, strict=True))

@@ -23,7 +23,7 @@ from minibert.recipes.pooling import VectorRecipe, mean_pool, read_recipe
 from minibert.sources import model_folder
 from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.reading import read_lines
-from minibert.train.loop import choose_device
+from minibert.train.device import choose_device
 
 log = logging.getLogger("minibert")
 

@@ -19,23 +19,23 @@ class Learning:
     """A way to learn, for the loop."""
 
     loss: Callable[[nn.Module, Batch], Mapping[str, Tensor]]
-    """Model and batch -> the loss and its parts."""
+    """Model and batch -> the means of the losses by name; their sum is minimised."""
     optimizers: Callable[[BertForPretraining, PretrainConfig], Sequence[Optimizer]]
     """Makes the optimisers of a model."""
 
 
 def pretraining_loss(model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-    """Return the loss of Devlin et al. 2019, section 3.1, and its parts.
+    """Return the two parts of the loss of Devlin et al. 2019, section 3.1; one where there are no pairs.
 
-    loss = mean over predicted words of -log p(word) + mean over pairs of -log p(true next or random)
+    word_loss = mean over predicted words of -log p(word)
+    pair_loss = mean over pairs of -log p(true next or random)
     """
     assert isinstance(model, BertForPretraining)
     features, pairs = model.features(batch.ids, batch.segments, batch.attend, batch.slots)
     words = linear_cross_entropy(features, model.words.weight, model.words.bias, batch.targets)
     if batch.pair_labels is None:
-        return {"loss": words, "word_loss": words}
-    pair = cross_entropy(pairs, batch.pair_labels)
-    return {"loss": words + pair, "word_loss": words, "pair_loss": pair}
+        return {"word_loss": words}
+    return {"word_loss": words, "pair_loss": cross_entropy(pairs, batch.pair_labels)}
 
 
 def divide(

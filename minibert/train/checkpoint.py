@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from minibert.files import sync_folder, write_synced
+from minibert.train.sharding import placed_like
 
 MANIFEST = "manifest.json"
 logger = logging.getLogger("minibert")
@@ -112,10 +113,11 @@ def newest_checkpoint(folder: Path) -> Checkpoint | None:
     return None
 
 
-def remove_old(folder: Path, keep: int) -> None:
-    """Delete all but the newest `keep` checkpoints, and what unfinished saves left behind."""
-    for old in [*checkpoint_folders(folder)[keep:], *folder.glob(".step-*.partial")]:
-        shutil.rmtree(old)
+def remove_old(folder: Path, keep: int, best: Path | None = None) -> None:
+    """Delete all but the newest `keep` checkpoints and the `best`, and what unfinished saves left behind."""
+    old = [path for path in checkpoint_folders(folder)[keep:] if path != best]
+    for path in [*old, *folder.glob(".step-*.partial")]:
+        shutil.rmtree(path)
 
 
 def model_tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -139,7 +141,7 @@ def load_model_tensors(model: nn.Module, tensors: dict[str, Tensor]) -> None:
             f"missing {missing}, unexpected {unexpected}, of another shape {sorted(misshapen)}"
         )
     for name, tensor in own.items():
-        tensor.copy_(tensors[name])
+        tensor.copy_(placed_like(tensors[name], tensor))
 
 
 def optimizer_tensors(optimizers: Iterable[Optimizer]) -> dict[str, Tensor]:
@@ -155,9 +157,12 @@ def optimizer_tensors(optimizers: Iterable[Optimizer]) -> dict[str, Tensor]:
 def load_optimizer_tensors(optimizers: Iterable[Optimizer], tensors: dict[str, Tensor]) -> None:
     """Give the optimisers the state that `optimizer_tensors` returned."""
     for i, optimizer in enumerate(optimizers):
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
         for key, value in tensors.items():
-            owner, parameter, name = key.split("/")
+            owner, number, name = key.split("/")
             if owner == str(i):
-                state.setdefault(int(parameter), {})[name] = value
+                own = parameters[int(number)]
+                placed = placed_like(value, own) if value.shape == own.shape else value
+                state.setdefault(int(number), {})[name] = placed
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

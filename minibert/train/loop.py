@@ -1,293 +1,366 @@
-"""The training loop: batch, loss, gradient, clip, step; and going on where a run was stopped.
+"""The training loop: batch, gradient, step; and going on where a run was stopped.
 
 The loop knows neither files of text nor kinds of model. Batches come from a pure function of the step, the
 loss from a function of model and batch. So a run that was stopped goes on to the bit: its state is the
-weights, the optimisers' tensors and the number of the step.
+weights, the optimisers' tensors and a few numbers, the step above all.
 """
 
 import logging
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, NoReturn
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from minibert.batches.sampling import random_bits
-from minibert.train.checkpoint import (
-    Checkpoint,
-    load_model_tensors,
-    load_optimizer_tensors,
-    model_tensors,
-    newest_checkpoint,
-    optimizer_tensors,
-    remove_old,
-    save_checkpoint,
-)
-from minibert.train.log import MetricsFile, Progress, Record, to_all
-from minibert.train.optimizer import clip_gradients
+from minibert.config import TrainConfig
+from minibert.files import folder_lock, require_room
+from minibert.train.bad_gradient import stop_at_bad_gradient
+from minibert.train.device import peak_memory, repeatable
+from minibert.train.distributed import ALONE, World, share_of
+from minibert.train.exchange import News, exchange
+from minibert.train.feed import Batches, Feed, rows_of
+from minibert.train.keeper import Keeper
+from minibert.train.log import MetricsFile, Progress, Record, TensorBoard, to_all
+from minibert.train.out_of_memory import explain_out_of_memory, is_out_of_memory
+from minibert.train.phases import Phases
+from minibert.train.precision import LossScaler, matrix_products
 from minibert.train.schedule import factor
-
-DROPOUT = 21
-"""The stream of random bits that seeds dropout."""
-
-KEEP = 2
-"""Checkpoints kept: should the newest be damaged, there is one before it."""
+from minibert.train.sharding import whole
+from minibert.train.signals import Stopped, Told, listening
+from minibert.train.spikes import Spikes
+from minibert.train.state import Averages, Limits, Progressed
+from minibert.train.step import Part, descend, forget, remember_peaks
+from minibert.train.trace import tracing
+from minibert.train.worker import Loss, Worker
 
 logger = logging.getLogger("minibert")
 
 
-@dataclass
-class Progressed:
-    """How far a run has come."""
-
-    step: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long a run trains: a number of steps, a time, or whichever ends first."""
-
-    steps: int | None = None
-    seconds: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.steps is None and self.seconds is None:
-            raise ValueError("give steps, max_minutes or both: a run needs an end")
-
-    def share(self, step: float, seconds: float) -> float:
-        """Return how much of the run is done, in [0, 1], by whichever limit is nearer; None is no limit.
-
-        Args:
-            step: steps done.
-            seconds: time gone.
-        """
-        by_steps = 0.0 if self.steps is None else step / self.steps
-        by_time = 0.0 if self.seconds is None else seconds / self.seconds
-        return min(1.0, max(by_steps, by_time))
-
-
 def train(
     model: nn.Module,
-    loss: Callable[[nn.Module, Any], Mapping[str, Tensor]],
-    batches: Callable[[int], Any],
-    optimizers: Sequence[Optimizer],
+    loss: Loss,
+    batches: Batches,
+    optimizers: Callable[[], Sequence[Optimizer]],
     folder: Path | str,
+    config: TrainConfig,
     *,
-    steps: int | None = None,
-    max_minutes: float | None = None,
-    schedule: Literal["linear", "cosine"] = "linear",
-    warmup: float = 0.05,
-    clip: float = 1.0,
-    seed: int = 0,
     resume: bool = False,
-    checkpoint_every: int = 500,
-    log_every: int = 20,
-    evaluate: Callable[[nn.Module], Mapping[str, float]] | None = None,
-    evaluate_every: int = 250,
+    counts: Callable[[Any], Mapping[str, int]] = rows_of,
     count_tokens: Callable[[Any], int] = lambda batch: 0,
+    evaluate: Callable[[nn.Module], Mapping[str, float]] | None = None,
+    peak_speed: float | None = None,
+    world: World = ALONE,
 ) -> Progressed:
     """Train `model` in place and return how far it came.
 
     Args:
         model: on the device to train on.
-        loss: (model, batch) -> scalars by name; the one named "loss" is minimised, all are logged.
-        batches: step, counted from 0 -> batch; must be a pure function. A batch is a tuple of tensors, or
-            has a method `to(device)`.
-        optimizers: each group's `lr` is its peak; the schedule scales it.
-        folder: gets metrics.jsonl and checkpoints/.
-        steps, max_minutes: when to end; with both, whichever comes first.
-        schedule, warmup: see `minibert.train.schedule.factor`.
-        clip: largest global norm of the gradient.
-        seed: seeds dropout, anew for each step.
+        loss: (model, batch) -> the means of its losses by name; their sum is minimised.
+        batches: (step, first, count) -> rows first to first + count - 1 of the batch of a step, counted from
+            0; must be a pure function. A batch is a tuple of tensors, or has a method `to(device)`.
+        optimizers: makes the optimisers, after the model's parameters have come to where they train. Each
+            group's `lr` is its peak; the schedule scales it.
+        folder: gets metrics.jsonl and checkpoints/. It belongs to one run at a time.
+        config: everything that can be chosen.
         resume: go on from the newest good checkpoint, if there is one.
-        checkpoint_every, log_every, evaluate_every: in steps.
-        evaluate: model in eval mode -> numbers by name, for the held-out lines of the metrics.
+        counts: batch -> by the names of the losses, of how many predictions each is the mean, so that parts
+            of a batch count for as much as they hold.
         count_tokens: tokens in a batch, for the speed that is shown.
+        evaluate: model in eval mode -> numbers by name, for the held-out lines of the metrics. The sum of
+            those that end in "loss" decides what is best.
+        peak_speed: tokens per second at which one device would be used to the full.
+        world: the processes that train together; each calls this function.
 
     Raises:
-        ValueError: neither steps nor max_minutes; or a checkpoint of another model.
+        ValueError: neither steps nor max_minutes; a checkpoint of another model; a folder that is in use; too
+            little room; out of memory.
+        BadGradient: a gradient was not finite; no weight has seen it.
+        Stopped: a signal came; everything is saved.
     """
-    limits = Limits(steps, None if max_minutes is None else 60 * max_minutes)
     folder = Path(folder)
     saves = folder / "checkpoints"
     saves.mkdir(parents=True, exist_ok=True)
-    at = restore(model, optimizers, saves) if resume else Progressed()
-    remember_peaks(optimizers)
+    with ExitStack() as stack:
+        if world.rank == 0:
+            stack.enter_context(folder_lock(folder))
+        told = stack.enter_context(listening(patient=world.size > 1))
+        stack.enter_context(repeatable(config.deterministic))
+        stack.enter_context(matrix_products(config.precision))
 
-    metrics, progress = MetricsFile(folder / "metrics.jsonl", at.step), Progress()
-    log, recent = to_all(metrics, progress), Averages(at.tokens, at.seconds)
-    clock = time.perf_counter() - at.seconds
-    with torch.random.fork_rng():
-        model.train()
-        while limits.share(at.step, at.seconds) < 1:
-            began = at.seconds
-            batch = to_device(batches(at.step), next(model.parameters()).device)
-            rate = factor(
-                limits.share(at.step, at.seconds),
-                limits.share(at.step + 1, at.seconds + recent.step_seconds),
-                warmup,
-                schedule,
-            )
-            recent.add(take_step(model, loss, batch, optimizers, rate, clip, dropout_seed(seed, at.step)))
-            at.step, at.tokens = at.step + 1, at.tokens + count_tokens(batch)
-            at.seconds = time.perf_counter() - clock
-            recent.step_seconds = at.seconds - began
-
-            ends, saving = limits.share(at.step, at.seconds) >= 1, at.step % checkpoint_every == 0
-            if at.step % log_every == 0 or saving or ends:
-                log(train_record(at, limits, recent, optimizers))
-            if evaluate is not None and (at.step % evaluate_every == 0 or ends):
-                model.eval()
-                numbers = evaluate(model)
-                model.train()
-                at.seconds = time.perf_counter() - clock
-                log({"kind": "held_out", "step": at.step, "seconds": at.seconds, **numbers})
-                recent.start = (at.tokens, at.seconds)
-            if saving or ends:
-                keep(model, optimizers, at, saves)
-    progress.close()
-    model.eval()
-    return at
-
-
-def remember_peaks(optimizers: Sequence[Optimizer]) -> None:
-    """Take each group's `lr` for its peak, unless it has one already."""
-    for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-        group.setdefault("peak_lr", group["lr"])
-
-
-def take_step(
-    model: nn.Module,
-    loss: Callable[[nn.Module, Any], Mapping[str, Tensor]],
-    batch: Any,
-    optimizers: Sequence[Optimizer],
-    rate: float,
-    clip: float,
-    dropout: int,
-) -> dict[str, Tensor]:
-    """Take one step at `rate` of the peak learning rates; return the losses and the gradient's norm.
-
-    Args:
-        model: its weights change; after the step none has a gradient, as before it.
-        loss: (model, batch) -> scalars by name; the one named "loss" is minimised.
-        batch: is passed on to `loss`.
-        optimizers: each of their groups has its peak in `peak_lr`, and gets the rate of this step in `lr`.
-        rate: share of the peak, in [0, 1].
-        clip: largest global norm of the gradient of all parameters of the model.
-        dropout: seed of torch's random numbers, set before the loss is computed.
-
-    Returns:
-        All scalars of `loss` under their names, cut off from the graph, and `grad_norm`, before clipping.
-    """
-    torch.manual_seed(dropout)
-    losses = loss(model, batch)
-    losses["loss"].backward()
-    norm = clip_gradients(model.parameters(), clip)
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = rate * group["peak_lr"]
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-    return {**{name: value.detach() for name, value in losses.items()}, "grad_norm": norm}
-
-
-class Averages:
-    """Means of what was measured since the last line of the log; nothing leaves the device before that."""
-
-    def __init__(self, tokens: int, seconds: float) -> None:
-        self.sums: dict[str, Tensor] = {}
-        self.count = 0
-        self.start = (tokens, seconds)
-        self.step_seconds = 1e-3
-        """How long the last step took."""
-
-    def add(self, measured: Mapping[str, Tensor]) -> None:
-        """Take the numbers of a step."""
-        self.sums = {name: value + self.sums.get(name, 0.0) for name, value in measured.items()}
-        self.count += 1
-
-    def take(self) -> dict[str, float]:
-        """Return the means and start again."""
-        means = {name: float(total) / self.count for name, total in self.sums.items()}
-        self.sums, self.count = {}, 0
-        return means
-
-
-def train_record(at: Progressed, limits: Limits, recent: Averages, optimizers: Sequence[Optimizer]) -> Record:
-    """Return a training line of metrics.jsonl."""
-    tokens, seconds = recent.start
-    recent.start = (at.tokens, at.seconds)
-    return {
-        "kind": "train",
-        "step": at.step,
-        "tokens": at.tokens,
-        "seconds": at.seconds,
-        "progress": limits.share(at.step, at.seconds),
-        **recent.take(),
-        "lr": optimizers[0].param_groups[0]["lr"],
-        "tokens_per_second": (at.tokens - tokens) / max(at.seconds - seconds, 1e-9),
-    }
-
-
-def dropout_seed(seed: int, step: int, micro_batch: int = 0, rank: int = 0) -> int:
-    """Return the seed of dropout for one forward pass: a pure function, so a resumed run draws the same.
-
-    `random_bits` makes 64 bits of the seed, the stream DROPOUT and the other counters, in this order; all but
-    the last bit are the seed.
-
-    Args:
-        seed: of the run.
-        step, micro_batch, rank: which forward pass it is: of which step, which part of its batch, and on
-            which process.
-
-    Returns:
-        An int in [0, 2^63), another one for each forward pass.
-    """
-    return int(random_bits(seed, DROPOUT, step, micro_batch, rank)[0] >> 1)
-
-
-def to_device(batch: Any, device: torch.device) -> Any:
-    """Move a batch: a tuple of tensors, or anything with a method `to`."""
-    if isinstance(batch, tuple):
-        return tuple(part.to(device) for part in batch)
-    return batch.to(device)
-
-
-def keep(model: nn.Module, optimizers: Sequence[Optimizer], at: Progressed, saves: Path) -> None:
-    """Write a checkpoint and delete those that are no longer needed."""
-    tensors = {"model": model_tensors(model), "optimizer": optimizer_tensors(optimizers)}
-    save_checkpoint(saves / f"step-{at.step:08d}", Checkpoint(tensors, vars(at).copy()))
-    remove_old(saves, KEEP)
-
-
-def restore(model: nn.Module, optimizers: Sequence[Optimizer], saves: Path) -> Progressed:
-    """Load the newest good checkpoint into the model and the optimisers, if there is one."""
-    checkpoint = newest_checkpoint(saves)
-    if checkpoint is None:
-        return Progressed()
-    load_model_tensors(model, checkpoint.tensors["model"])
-    load_optimizer_tensors(optimizers, checkpoint.tensors["optimizer"])
-    at = Progressed(**checkpoint.numbers)
-    logger.info("going on from step %d", at.step)
-    return at
-
-
-def choose_device(name: Literal["auto", "cpu", "cuda", "mps"]) -> torch.device:
-    """Return the device; `auto` takes cuda, then mps, then the CPU.
-
-    Raises ValueError when a device is asked for that is not there.
-    """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        name = next(kind for kind in ("cuda", "mps", "cpu") if there[kind])
-    if not there[name]:
-        raise ValueError(
-            f"no {name} device here; use --device auto, or one of: {', '.join(d for d in there if there[d])}"
+        device = next(model.parameters()).device
+        worker = Worker(model.train(), loss, config, world, Phases(device, named=config.profile))
+        own = optimizers()
+        feed = Feed(
+            batches, counts, count_tokens, config.batch_size, config.micro_batch, config.seed, device, world
         )
-    return torch.device(name)
+        keeper = Keeper(saves, model, own, config.keep, world)
+        loop = Loop(worker, feed, own, keeper, folder, config, evaluate, peak_speed, told)
+        if resume:
+            loop.restore()
+        if world.rank == 0:
+            require_room(folder, keeper.room_needed(), "--out")
+        loop.run(stack)
+        model.eval()
+        return loop.at
+
+
+class Loop:
+    """A run on its way; `train` makes it and says what its parts are."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        feed: Feed,
+        optimizers: Sequence[Optimizer],
+        keeper: Keeper,
+        folder: Path,
+        config: TrainConfig,
+        evaluate: Callable[[nn.Module], Mapping[str, float]] | None,
+        peak_speed: float | None,
+        told: Told,
+    ) -> None:
+        self.worker, self.feed, self.optimizers, self.keeper = worker, feed, optimizers, keeper
+        self.folder, self.config, self.evaluate, self.told = folder, config, evaluate, told
+        self.limits = Limits(config.steps, None if config.max_minutes is None else 60 * config.max_minutes)
+        self.world, self.phases = feed.world, worker.phases
+        self.peak_speed = peak_speed
+        self.at, self.spikes = Progressed(), Spikes()
+        self.saved: int | None = None
+        """The step whose checkpoint is on the disk."""
+
+    def restore(self) -> None:
+        """Go on from the newest good checkpoint, if there is one."""
+        numbers = self.keeper.restore()
+        if numbers is None:
+            return
+        self.spikes = Spikes(**numbers.pop("spikes", {}))
+        if self.worker.scaler:
+            self.worker.scaler = LossScaler(**numbers.pop("scaler", None) or {})
+        self.at = Progressed(**{name: value for name, value in numbers.items() if name != "scaler"})
+        self.saved = self.at.step
+        logger.info("going on from step %d", self.at.step)
+
+    def run(self, stack: ExitStack) -> None:
+        """Take steps until the end, or until a signal comes. What the run has open is closed by `stack`."""
+        remember_peaks(self.optimizers)
+        self.log = self.open_log(stack)
+        trace = stack.enter_context(tracing(self.folder, self.worker.device, self.config.profile))
+        self.recent = Averages(self.at)
+        self.began = time.perf_counter() - self.at.seconds
+        self.upcoming = self.feed.load(self.at.step)
+        self.news = self.exchange({})
+        if self.look_is_due:
+            self.look()
+        while not self.over and self.signal is None:
+            self.step()
+            self.write()
+            trace.step()
+        if self.signal is not None:
+            self.stop(self.signal)
+        self.take_best()
+
+    @property
+    def over(self) -> bool:
+        """Whether the run is at its end, or has learned nothing for too long."""
+        waited = self.at.waited(self.config.patience)
+        return waited or self.limits.share(self.at.step, self.at.seconds) >= 1
+
+    @property
+    def signal(self) -> int | None:
+        """The signal that told the run to stop; of many processes, one that all have heard of."""
+        return self.told.number if self.world.size == 1 else self.news.signal
+
+    def due(self, every: int) -> bool:
+        """Whether it is time for what happens every so many steps, and at the end."""
+        return self.at.step > 0 and (self.at.step % every == 0 or self.over)
+
+    @property
+    def look_is_due(self) -> bool:
+        """Whether it is time to look at held-out text, and not done yet."""
+        every = self.config.evaluate_every
+        return self.evaluate is not None and self.at.looked < self.at.step and self.due(every)
+
+    def exchange(self, losses: Mapping[str, Tensor]) -> News:
+        """Tell the other processes of this step and the next, and hear of theirs."""
+        seconds = time.perf_counter() - self.began
+        return exchange(self.world, losses, self.upcoming, seconds, self.told.number)
+
+    def step(self) -> None:
+        """Take a step: gradient, guards, the way down."""
+        load, news, began = self.upcoming, self.news, self.at.seconds
+        parts = self.feed.parts(load, news.counts)
+        with self.out_of_memory_explained():
+            losses = self.worker.gradient(parts)
+        with self.phases.during("data"):
+            self.upcoming = self.feed.load(self.at.step + 1)  # a GPU is still at work, and need not wait
+        with self.phases.during("optimizer"):
+            norm = self.worker.clip(self.config.clip)
+            self.news = self.exchange(losses)
+            measured = {**self.news.losses, "grad_norm": float(norm)}
+            if self.passes(measured, parts):
+                descend(self.optimizers, self.rate(began))
+            else:
+                forget(self.optimizers)
+        self.at.step, self.at.tokens, self.at.seconds = (
+            self.at.step + 1,
+            self.at.tokens + news.tokens,
+            self.news.seconds,
+        )
+        self.recent.add(measured, self.at.seconds - began)
+
+    def rate(self, began: float) -> float:
+        """Return the share of the peak learning rate for the step that began at `began` seconds."""
+        return factor(
+            self.limits.share(self.at.step, began),
+            self.limits.share(self.at.step + 1, began + self.recent.step_seconds),
+            self.config.warmup,
+            self.config.schedule,
+        )
+
+    def passes(self, measured: Mapping[str, float], parts: Sequence[Part]) -> bool:
+        """Return whether the optimisers may take this step. Raises BadGradient where none could be right."""
+        step, scaler = self.at.step + 1, self.worker.scaler
+        finite = math.isfinite(measured["grad_norm"]) and math.isfinite(measured["loss"])
+        if scaler:
+            scaler.update(finite)
+        if scaler and not finite:
+            self.log({"kind": "overflow", "step": step, "loss_scale": scaler.scale})
+            return False
+        if not finite:
+            self.refuse(measured, parts)
+        spike = self.spikes.look(measured["loss"])
+        if spike:
+            self.log({"kind": "spike", "step": step, **vars(spike), "skipped": self.config.skip_spikes})
+        return not (spike and self.config.skip_spikes)
+
+    def refuse(self, measured: Mapping[str, float], parts: Sequence[Part]) -> NoReturn:
+        """Write down how this gradient came about, and raise BadGradient."""
+        forget(self.optimizers)
+        self.worker.gradient(parts)  # clipping has spread the NaN over all
+        gradients = {n: p.grad for n, p in self.worker.model.named_parameters() if p.grad is not None}
+        stop_at_bad_gradient(
+            self.folder,
+            self.at.step,
+            [part.batch for part in parts],
+            [(name, whole(gradient)) for name, gradient in gradients.items()],
+            measured,
+            [group["lr"] for optimizer in self.optimizers for group in optimizer.param_groups],
+            self.config.seed,
+            self.world.rank,
+        )
+
+    @contextmanager
+    def out_of_memory_explained(self) -> Iterator[None]:
+        """Where memory runs out in the block: save the state, which is that before the step, and say so."""
+        try:
+            yield
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            forget(self.optimizers)
+            if self.world.size == 1:
+                self.save()
+            size = self.config.micro_batch or share_of(self.config.batch_size, self.world)[1]
+            raise ValueError(explain_out_of_memory(error, size)) from error
+
+    def write(self) -> None:
+        """Log, look at held-out text and save, where it is time for it."""
+        saving = self.due(self.config.checkpoint_every)
+        if saving or self.due(self.config.log_every):
+            self.log(self.record())
+        if self.look_is_due:
+            saving |= self.look()
+        if saving or self.over:
+            self.save()
+
+    def record(self) -> Record:
+        """Return a training line of metrics.jsonl: what was measured since the line before."""
+        means, tokens, seconds = self.recent.take(self.at)
+        speed = tokens / max(seconds, 1e-9)
+        record = {
+            "kind": "train",
+            "step": self.at.step,
+            "tokens": self.at.tokens,
+            "seconds": self.at.seconds,
+            "progress": self.limits.share(self.at.step, self.at.seconds),
+            **means,
+            "lr": self.optimizers[0].param_groups[0]["lr"],
+            "tokens_per_second": speed,
+            "memory": peak_memory(self.worker.device),
+            "phases": self.phases.take(),
+        }
+        if self.peak_speed:
+            record["mfu"] = speed / (self.peak_speed * self.world.size)
+        if self.worker.scaler:
+            record["loss_scale"] = self.worker.scaler.scale
+        return record
+
+    def look(self) -> bool:
+        """Look at held-out text; return whether the loss is the lowest so far.
+
+        A single process that is told to stop leaves the look at once; the resumed run takes it again.
+        """
+        assert self.evaluate is not None
+        try:
+            with self.told.interruptible() if self.world.size == 1 else nullcontext():
+                numbers = self.worker.look(self.evaluate)
+        except Stopped:
+            return False
+        at = self.at
+        at.looked = at.step
+        self.log(
+            {"kind": "held_out", "step": at.step, "seconds": time.perf_counter() - self.began, **numbers}
+        )
+        loss = sum(value for name, value in numbers.items() if name.endswith("loss"))
+        better = loss < at.best_loss
+        at.looks_since_best = 0 if better else at.looks_since_best + 1
+        if better:
+            at.best_step, at.best_loss = at.step, loss
+        self.recent.pause(time.perf_counter() - self.began)
+        self.phases.skip()
+        return better
+
+    def save(self) -> bool:
+        """Write a checkpoint of this step, unless it is there; return whether it is there now."""
+        if self.saved != self.at.step:
+            scaler = self.worker.scaler
+            numbers = {
+                **vars(self.at),
+                "spikes": vars(self.spikes),
+                "scaler": vars(scaler) if scaler else None,
+            }
+            if self.keeper.save(self.at.step, numbers, self.at.best_step):
+                self.saved = self.at.step
+            self.phases.skip()
+        return self.saved == self.at.step
+
+    def stop(self, signal: int) -> None:
+        """Save, wait for the other processes to have done so, and raise Stopped."""
+        if not self.save():
+            raise ValueError(f"stopped at step {self.at.step}, which could not be saved (see above)")
+        self.world.barrier()
+        raise Stopped(signal)
+
+    def take_best(self) -> None:
+        """Return to the best weights, where the run has looked for them."""
+        if not self.save():
+            raise ValueError(f"the run ended at step {self.at.step}, which could not be saved (see above)")
+        self.at.model_step, best = self.at.step, self.at.best_step
+        if self.config.patience is not None and best not in (None, self.at.step):
+            logger.info("the lowest loss on held-out text was at step %d: going back to it", best)
+            if self.keeper.restore_model(best):
+                self.at.model_step = best
+
+    def open_log(self, stack: ExitStack) -> Callable[[Record], None]:
+        """Return where records go: process 0 keeps and shows them, the others do not."""
+        if self.world.rank > 0:
+            return lambda record: None
+        progress = stack.enter_context(closing(Progress()))
+        sinks = [MetricsFile(self.folder / "metrics.jsonl", self.at.step), progress]
+        if self.config.tensorboard:
+            sinks.append(stack.enter_context(closing(TensorBoard(self.folder / "tensorboard", self.at.step))))
+        return to_all(*sinks)
