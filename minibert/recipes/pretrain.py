@@ -5,14 +5,17 @@ from pathlib import Path
 
 from minibert.config import PretrainConfig
 from minibert.hub import save_pretrained
+from minibert.model.bert import BertForPretraining
 from minibert.recipes.byhand import NUMPY, compare_speed
 from minibert.recipes.evaluate import full_evaluation
 from minibert.recipes.fill import sample_blanks
 from minibert.recipes.ready import Ready, device_of, made_ready
 from minibert.recipes.record import now, write_json
 from minibert.report import write_model_card, write_report
+from minibert.train.checkpoint import load_model_tensors, model_tensors
 from minibert.train.distributed import joined
 from minibert.train.loop import train
+from minibert.train.sharding import whole
 from minibert.train.state import Progressed
 
 logger = logging.getLogger("minibert")
@@ -40,19 +43,27 @@ def pretrain(preset: str, config: PretrainConfig, command: str = "") -> Path:
             run.text.tokenizer.save(run.out)
             write_json(run.out / "run.json", run.record)
         at = train(folder=run.out, config=run.config, resume=run.resumed, **run.arguments())
+        model = in_one_piece(run.model) if config.shard else run.model
         if world.rank == 0:
-            finish(run, at)
+            finish(run, model, at)
         return run.out
 
 
-def finish(run: Ready, at: Progressed) -> None:
+def in_one_piece(model: BertForPretraining) -> BertForPretraining:
+    """Return a model on the CPU with the weights of one that lies in parts on all processes."""
+    plain = BertForPretraining(model.config)
+    load_model_tensors(plain, {name: whole(tensor) for name, tensor in model_tensors(model).items()})
+    return plain.eval()
+
+
+def finish(run: Ready, model: BertForPretraining, at: Progressed) -> None:
     """Save the model, evaluate it, and write the report and the model card."""
     out = run.out
-    save_pretrained(run.model, run.text.tokenizer, out)
+    save_pretrained(model, run.text.tokenizer, out)
     if run.held_out is not None:
         logger.info("evaluating on held-out text")
-        result = full_evaluation(run.model, run.text.train, run.held_out, at.model_step)
-        result["blanks"] = sample_blanks(run.model, run.text.tokenizer, run.held_out.store)
+        result = full_evaluation(model, run.text.train, run.held_out, at.model_step)
+        result["blanks"] = sample_blanks(model, run.text.tokenizer, run.held_out.store)
         write_json(out / "evaluation.json", result)
     early = at.waited(run.config.patience)
     stopped = {"step": at.step, "best_step": at.best_step, "loss": at.best_loss} if early else None

@@ -98,6 +98,7 @@ def made_ready(preset: str, config: PretrainConfig, command: str, world: World) 
         ValueError: the run folder is taken, the corpus is unusable, sizes do not fit, or a resumed run's
             settings, text or tokenizer differ from those it began with.
     """
+    require(not config.shard or world.size > 1, "--shard needs several processes: start it with torchrun")
     out = config.out or Path("runs") / preset
     shape = model_config(preset, config)
     device = world.device(device_of(config))
