@@ -23,7 +23,7 @@ demo: .venv/made-data
 
 compare: demo
 	$(PYTHON) -m minibert pretrain bert-tiny --corpus sotu --out runs/paper --resume auto --optimizer adamw --position-init normal --word-bias zero --mask-rate 0.15 --dropout 0.1
-	$(PYTHON) -m minibert report runs/demo --beside runs/paper
+	$(PYTHON) -m minibert report runs/demo runs/paper
 
 test: .venv/made-data,test
 	$(PYTHON) -m pytest

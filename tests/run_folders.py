@@ -94,6 +94,36 @@ def metrics_rows(steps: int = 2000, pairs: bool = True) -> list[dict[str, Any]]:
     return rows
 
 
+def watched_record(**changes: Any) -> dict[str, Any]:
+    """A run.json of a run in fp16 whose loop has recorded what it costs, too."""
+    record = run_record(processes=2, peak_flops=1.1e11, peak_from="measured", flops_per_token=9.3e6)
+    record["config"] |= {"precision": "fp16", "micro_batch": 8, "compile": True, "shard": False}
+    return record | changes
+
+
+def watched_rows(steps: int = 2000) -> list[dict[str, Any]]:
+    """The lines of such a run: one spike left out, one taken, and three overflows among them."""
+    rows = metrics_rows(steps)
+    for row in rows:
+        if row["kind"] == "train":
+            row |= {
+                "mfu": 0.31,
+                "memory": 1_100_000_000 + 10_000 * row["step"],
+                "phases": {
+                    "data": 0.001,
+                    "forward": 0.04,
+                    "backward": 0.08,
+                    "optimizer": 0.02,
+                    "rest": 0.002,
+                },
+                "loss_scale": 2.0**16 if row["step"] < 600 else 2.0**15,
+            }
+    spike = {"kind": "spike", "step": 333, "loss": 9.3, "expected": 5.2, "deviation": 0.11, "skipped": True}
+    events = [spike, spike | {"step": 905, "skipped": False}]
+    events += [{"kind": "overflow", "step": step, "loss_scale": 2.0**15} for step in (2, 590, 1200)]
+    return sorted(rows + events, key=lambda row: row["step"])
+
+
 def evaluation_record(**changes: Any) -> dict[str, Any]:
     """An evaluation.json as pretraining writes it."""
     text = "that we may [MASK] the public debt | and # of * it _ at 5 $"

@@ -14,11 +14,14 @@ from run_folders import (
     evaluation_record,
     metrics_rows,
     run_record,
+    watched_record,
     whole_run,
     write_run,
 )
 
 from minibert.report import write_model_card, write_report
+from minibert.report.page import settings
+from minibert.report.run_files import read_run
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +52,34 @@ def test_a_run_by_hand_says_so_with_its_speed(tmp_path: Path) -> None:
     told = "a step takes 2 s by hand and 1 s in PyTorch: 2.0 times as long"
     run = write_run(tmp_path / "run", run_record(by_hand=told), metrics_rows(200))
     assert cells(write_report(run).read_text(encoding="utf-8"), "worked out in NumPy")[1] == told
+
+
+def test_precision_micro_batches_and_processes_are_listed_where_they_were_recorded(
+    done: Path, tmp_path: Path
+) -> None:
+    listed = dict(settings(read_run(write_run(tmp_path / "run", watched_record()))))
+    assert listed["precision"] == "fp16, compiled" and listed["processes"] == "2"
+    assert listed["sequences in a micro-batch"] == "8"
+
+    sharded = watched_record()
+    sharded["config"] |= {"shard": True, "compile": False, "micro_batch": None, "precision": "bf16"}
+    listed = dict(settings(read_run(write_run(tmp_path / "run", sharded))))
+    assert listed["precision"] == "bf16" and listed["processes"] == "2, sharded"
+    assert "sequences in a micro-batch" not in listed
+
+    before = (done / "report.md").read_text(encoding="utf-8")
+    for word in ("precision", "processes", "micro-batch", "MFU", "memory", "spike", "scale", "phases"):
+        assert word not in before
+
+
+def test_other_runs_are_compared_in_a_section_of_the_first_one_s_report(done: Path, tmp_path: Path) -> None:
+    assert "Beside other runs" not in (done / "report.md").read_text(encoding="utf-8")
+    run, other = whole_run(tmp_path / "run"), whole_run(tmp_path / "other")
+    report = write_report(run, [other]).read_text(encoding="utf-8")
+    section = report.partition("\n## Beside other runs\n")[2].partition("\n## ")[0]
+    assert "](compare.png)" in section and cells(section, "other")[3:5] == ["4.612", "28.2 %"]
+    assert_pictures(run, (*PICTURES, "compare.png"))
+    assert not list(other.glob("*.png"))
 
 
 def test_right_guesses_are_marked_with_a_word_and_counted(done: Path) -> None:

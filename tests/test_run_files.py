@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_folders import evaluation_record, metrics_rows, run_record, whole_run, write_run
+from run_folders import evaluation_record, metrics_rows, run_record, watched_rows, whole_run, write_run
 
 from minibert.report import write_model_card, write_report
 from minibert.report.run_files import read_run
@@ -35,6 +35,34 @@ def test_after_a_resume_the_later_line_of_a_step_counts(tmp_path: Path) -> None:
     assert [row["step"] for row in files.train] == list(range(20, 1001, 20))
     assert [row["word_loss"] == 1.0 for row in files.train] == [False] * 24 + [True] * 26
     assert [(row["step"], row["word_loss"]) for row in files.held_out] == [(500, 1.0), (1000, 1.0)]
+
+
+def test_spikes_and_overflows_are_lines_of_their_own_and_go_with_what_a_resume_repeats(
+    tmp_path: Path,
+) -> None:
+    rows = watched_rows()
+    files = read_run(write_run(tmp_path / "run", run_record(), rows))
+    assert [row["step"] for row in files.spikes] == [333, 905]
+    assert [row["step"] for row in files.overflows] == [2, 590, 1200]
+    assert len(files.train) == 100 and len(files.held_out) == 4
+
+    again = [row for row in rows if row["step"] > 600 and row["kind"] not in ("spike", "overflow")]
+    files = read_run(write_run(tmp_path / "run", run_record(), rows + again))
+    assert [row["step"] for row in files.spikes] == [333]
+    assert [row["step"] for row in files.overflows] == [2, 590]
+    assert [row["step"] for row in files.train] == list(range(20, 2001, 20))
+
+
+def test_the_evaluation_is_the_look_at_its_step(tmp_path: Path) -> None:
+    for step, looks in ((2000, [500, 1000, 1500, 2000]), (1700, [500, 1000, 1500, 1700, 2000])):
+        folder = write_run(tmp_path / "run", run_record(), metrics_rows(), evaluation_record(step=step))
+        files = read_run(folder)
+        assert [look["step"] for look in files.looks] == looks
+        assert files.newest == files.evaluation == files.looks[looks.index(step)]
+    (folder / "evaluation.json").unlink()
+    files = read_run(folder)
+    assert files.looks == files.held_out and files.newest["step"] == 2000
+    assert read_run(write_run(tmp_path / "new", run_record(), metrics_rows(40))).newest == {}
 
 
 def test_the_text_to_fill_is_from_the_run_where_it_has_one(tmp_path: Path) -> None:

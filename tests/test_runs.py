@@ -133,8 +133,11 @@ def test_report_says_where_the_report_and_the_card_are(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stand_in: Any = types.ModuleType("minibert.report")
-    stand_in.write_report = lambda run, beside: run / "report.md"
+    asked: list[Any] = []
+    stand_in.write_report = lambda run, beside: asked.append((run, beside)) or run / "report.md"
     stand_in.write_model_card = lambda run: run / "README.md"
     monkeypatch.setitem(sys.modules, "minibert.report", stand_in)
     assert main(["report", "runs/x"]) == 0
     assert capsys.readouterr().out == "report: runs/x/report.md\nmodel card: runs/x/README.md\n"
+    assert main(["report", "runs/x", "runs/y", "runs/z"]) == 0
+    assert asked == [(Path("runs/x"), ()), (Path("runs/x"), (Path("runs/y"), Path("runs/z")))]

@@ -1,6 +1,5 @@
 """The numbers in the report are those of the files, beside what they must beat."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from run_folders import cells, evaluation_record, metrics_rows, run_record, whole_run, write_run
@@ -42,16 +41,14 @@ def test_the_summary_says_what_ran_and_what_came_of_it(tmp_path: Path) -> None:
         assert words in said
 
 
-def test_another_run_stands_in_a_further_row_with_what_it_did_otherwise(tmp_path: Path) -> None:
-    record = run_record()
-    record["config"] |= {"optimizer": "adamw", "out": "elsewhere"}
-    evaluation = evaluation_record(word_loss=6.2, word_accuracy=0.126, pair_loss=0.69, pair_accuracy=0.49)
-    other = read_run(write_run(tmp_path / "paper", record, metrics_rows(), evaluation))
-    files = read_run(write_run(tmp_path / "run", run_record(), metrics_rows(), evaluation_record()))
-    report = "\n".join(held_out(replace(files, beside=(other,))))
-    assert cells(report, "paper (4 min 4 s; optimizer adamw)")[1:] == ["6.200", "12.6 %", "0.690", "49.0 %"]
-    other.run["config"]["seq_len"] = 999
-    assert "asked about other text" in "\n".join(held_out(replace(files, beside=(other,))))
+def test_a_run_that_stopped_early_says_where_it_was_best(tmp_path: Path) -> None:
+    stopped = run_record(stopped_early={"step": 2000, "best_step": 1500, "loss": 5.1234})
+    said = summary(read_run(write_run(tmp_path / "run", stopped, metrics_rows(), evaluation_record())))
+    assert (
+        "It stopped early, at step 2,000: the loss on held-out text was lowest at step 1,500 (5.123 nats), "
+        "whose weights these are." in said
+    )
+    assert "stopped early" not in summary(read_run(whole_run(tmp_path / "other")))
 
 
 def test_a_model_that_does_not_beat_a_baseline_is_called_so(tmp_path: Path) -> None:

@@ -85,19 +85,22 @@ class Fill:
 class Report:
     """Write a run's report (report.md), its pictures and its model card (README.md).
 
+    With more runs, the report of the first compares all of them, in one picture (compare.png) and in tables.
+
     examples:
       minibert report runs/bert-tiny
-      minibert report runs/bert-tiny --beside runs/other
+      minibert report runs/bert-tiny runs/other runs/third
     """
 
     run: Annotated[Positional[Path], arg(metavar="RUN", help="A run folder, also of a run still going on.")]
-    beside: tuple[Path, ...] = ()
-    """Other run folders, to stand in the table of scores too."""
+    others: Annotated[
+        Positional[tuple[Path, ...]], arg(metavar="[RUN ...]", help="Other run folders, to compare it with.")
+    ] = ()
 
     def __call__(self) -> None:
         from minibert.report import write_model_card, write_report
 
-        print(f"report: {write_report(self.run, self.beside)}")
+        print(f"report: {write_report(self.run, self.others)}")
         print(f"model card: {write_model_card(self.run)}")
 
 

@@ -1,28 +1,17 @@
 """report.md: the numbers, filled blanks, pictures, what ran, and how to go on."""
 
 import json
-import math
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minibert import plots
 from minibert.files import replace_file
-from minibert.report.markdown import (
-    NONE,
-    as_float,
-    count,
-    duration,
-    escape,
-    is_number,
-    number,
-    percent,
-    table,
-)
+from minibert.report.beside import compared
+from minibert.report.markdown import NONE, count, duration, escape, number, percent, table
+from minibert.report.pictures import pictures
 from minibert.report.run_files import RunFiles, column, read_run
 from minibert.report.scores import held_out, summary
 
@@ -34,22 +23,21 @@ REACH = 110
 def write_report(run: str | Path, beside: Sequence[str | Path] = ()) -> Path:
     """Write report.md and its pictures into the run folder, and return the path of report.md.
 
-    The runs of `beside` get a row each in the table of scores.
-    Raises ValueError when `run`, or one of the others, is not a run folder.
+    With other runs in `beside` the report compares them, in a picture and in tables.
+    Raises ValueError when `run`, or one of the others, is not a run folder, or is given twice.
     """
-    files = replace(read_run(run), beside=tuple(read_run(other) for other in beside))
+    files, others = read_run(run), [read_run(other) for other in beside]
     parts = [
         f"# {escape(files.name)}",
         summary(files),
         *(f"**Note.** {escape(note)}" for note in files.notes),
         "## Held out: loss and accuracy",
         *held_out(files),
+        *(["## Beside other runs", *compared([files, *others])] if others else []),
         "## Filled blanks",
         *_blanks(files),
         "## Pictures",
-        *_loss_picture(files),
-        *_optimizer_picture(files),
-        *_speed_picture(files),
+        *pictures(files),
         "## What ran",
         *_what_ran(files),
         "## How to go on",
@@ -87,6 +75,7 @@ def settings(files: RunFiles) -> list[list[str]]:
         ["objective", files.get("config", "objective") or NONE],
         ["optimiser", ", ".join(optimizer)],
         ["sequences in a batch, tokens in a sequence", numbers("config", "batch_size", "seq_len")],
+        *_how_computed(files),
         ["steps", count(files.last.get("step"))],
         ["tokens seen in training", count(files.last.get("tokens"))],
         ["time trained", duration(files.last.get("seconds"))],
@@ -95,6 +84,19 @@ def settings(files: RunFiles) -> list[list[str]]:
         ["training text", amounts("train")],
         ["held-out text", amounts("held_out")],
     ]
+
+
+def _how_computed(files: RunFiles) -> list[list[str]]:
+    """Return the rows on precision, micro-batches and processes; none for runs that did not record them."""
+    config, processes = files.get("config") or {}, files.get("processes")
+    compiled, sharded = ", compiled" * bool(config.get("compile")), ", sharded" * bool(config.get("shard"))
+    rows = [
+        ["sequences in a micro-batch", count(config.get("micro_batch"))],
+        ["precision", f"{config.get('precision')}{compiled}"],
+        ["processes", f"{count(processes)}{sharded}"],
+    ]
+    known = (config.get("micro_batch"), config.get("precision"), processes)
+    return [row for row, value in zip(rows, known, strict=True) if value is not None]
 
 
 def usage(folder: str, text: str) -> str:
@@ -141,82 +143,6 @@ def _around_blank(text: str) -> str:
         after = after[:REACH].rpartition(" ")[0] + " …"
     start, end = " " * before.endswith(" "), " " * after.startswith(" ")
     return f"{escape(before)}{start}{f'`{blank}`' if blank else ''}{end}{escape(after)}"
-
-
-def _loss_picture(files: RunFiles) -> list[str]:
-    curves = [_curve(files, "Masked words", "word_loss", _levels(files))]
-    if files.pairs:
-        curves.append(_curve(files, "Next sentences", "pair_loss", {"chance": math.log(2)}))
-    curves = [curve for curve in curves if np.isfinite([*curve.values, *curve.held_out]).any()]
-    if not curves:
-        return ["No picture of the loss: no finite loss has been logged."]
-
-    per_step = as_float(files.last.get("tokens")) / max(as_float(files.last.get("step")), 1)
-    figure = plots.loss_figure(curves, per_step if math.isfinite(per_step) and per_step > 0 else None)
-    plots.save(figure, files.folder / "loss.png")
-    last = " The last held-out point is the evaluation of the table above." if files.evaluation else ""
-    trained, asked = files.get("config", "mask_rate"), files.evaluation.get("mask_rate")
-    if is_number(trained) and is_number(asked) and trained != asked:
-        last += (
-            f" In training {percent(trained)} of the tokens are masked, in the evaluation {percent(asked)}: "
-            "the same words are then harder to guess in training."
-        )
-    return [
-        "![Loss in training and on held-out text, over the steps](loss.png)",
-        "Loss in training and on held-out text; the horizontal lines are what the baselines, or chance, "
-        f"reach on held-out text.{last}",
-    ]
-
-
-def _levels(files: RunFiles) -> dict[str, float]:
-    losses = {name: as_float(values.get("loss")) for name, values in files.baselines.items()}
-    return {name: loss for name, loss in losses.items() if math.isfinite(loss)}
-
-
-def _curve(files: RunFiles, title: str, key: str, levels: dict[str, float]) -> plots.LossCurve:
-    looks = files.held_out
-    if files.evaluation:
-        end = files.evaluation.get("step")
-        looks = [look for look in looks if look["step"] != end] + [files.evaluation]
-    return plots.LossCurve(
-        title,
-        steps=column(files.train, "step"),
-        values=column(files.train, key),
-        held_out_steps=column(looks, "step"),
-        held_out=column(looks, key),
-        levels=levels,
-    )
-
-
-def _optimizer_picture(files: RunFiles) -> list[str]:
-    rates, norms = column(files.train, "lr"), column(files.train, "grad_norm")
-    if not (np.isfinite(rates).any() and np.isfinite(norms).any()):
-        return ["No picture of learning rate and gradient: no finite values have been logged."]
-
-    label, more = "learning rate", ""
-    if files.get("config", "optimizer") == "muon":
-        label, peak = "AdamW's learning rate", number(files.get("config", "matrix_lr"), "{:g}")
-        more = f" Muon's, for the matrices between hidden states, moves with it; its peak is {peak}."
-    clip = files.get("config", "clip")
-    figure = plots.optimizer_figure(
-        column(files.train, "step"), rates, norms, clip if is_number(clip) else None, label
-    )
-    plots.save(figure, files.folder / "optimizer.png")
-    return [
-        "![Learning rate and norm of the gradient, over the steps](optimizer.png)",
-        f"The learning rate, and the gradient's norm over all parameters, before clipping.{more}",
-    ]
-
-
-def _speed_picture(files: RunFiles) -> list[str]:
-    seconds, speeds = column(files.train, "seconds"), column(files.train, "tokens_per_second")
-    if not (np.isfinite(seconds) & np.isfinite(speeds)).any():
-        return ["No picture of the speed: no tokens per second have been logged."]
-    plots.save(plots.speed_figure(seconds, speeds), files.folder / "speed.png")
-    return [
-        "![Tokens per second, over the time trained](speed.png)",
-        "Tokens of training text per second, padding and special tokens included.",
-    ]
 
 
 def _what_ran(files: RunFiles) -> list[str]:

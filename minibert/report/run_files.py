@@ -13,6 +13,9 @@ from minibert.report.markdown import as_float, count, is_number, percent
 Record = dict[str, Any]
 """A JSON object."""
 
+KINDS = ("train", "held_out", "spike", "overflow")
+"""What a line of metrics.jsonl may tell of."""
+
 
 @dataclass(frozen=True)
 class RunFiles:
@@ -26,12 +29,14 @@ class RunFiles:
     """The lines of metrics.jsonl about training, by step."""
     held_out: list[Record]
     """The lines of metrics.jsonl about held-out text, by step."""
+    spikes: list[Record]
+    """Those about steps whose loss stood far above that of the steps before."""
+    overflows: list[Record]
+    """Those about steps left out since the gradient was not finite in fp16."""
     evaluation: Record
     """evaluation.json; empty where there is none."""
     notes: list[str]
     """Sentences about what is missing or odd."""
-    beside: tuple["RunFiles", ...] = ()
-    """Other runs, to compare this one with."""
 
     def get(self, *keys: str) -> Any:
         """Return the value under nested keys of run.json, or None."""
@@ -44,6 +49,20 @@ class RunFiles:
     def last(self) -> Record:
         """The newest line about training; empty where there is none."""
         return self.train[-1] if self.train else {}
+
+    @property
+    def newest(self) -> Record:
+        """The evaluation, else the last look at held-out text while it trained; empty where there is none."""
+        return self.evaluation or (self.held_out[-1] if self.held_out else {})
+
+    @property
+    def looks(self) -> list[Record]:
+        """The looks at held-out text by step; the evaluation at the end stands for one at its step."""
+        end = self.evaluation.get("step")
+        if not is_number(end):
+            return self.held_out
+        others = [look for look in self.held_out if look["step"] != end]
+        return sorted([*others, self.evaluation], key=lambda look: look["step"])
 
     @property
     def pairs(self) -> bool:
@@ -113,9 +132,9 @@ def read_run(folder: str | Path) -> RunFiles:
     notes: list[str] = []
     rows = _read_metrics(folder / "metrics.jsonl", notes)
     evaluation = _read_evaluation(folder / "evaluation.json", notes)
-    train = [row for row in rows if row["kind"] == "train"]
-    held_out = [row for row in rows if row["kind"] == "held_out"]
-    return RunFiles(folder, run, train, held_out, evaluation, notes + _oddities(run, train))
+    train, held_out, spikes, overflows = ([row for row in rows if row["kind"] == kind] for kind in KINDS)
+    notes += _oddities(run, train)
+    return RunFiles(folder, run, train, held_out, spikes, overflows, evaluation, notes)
 
 
 def column(rows: list[Record], key: str) -> np.ndarray:
@@ -164,7 +183,7 @@ def _parse_metrics(line: str) -> Record | None:
         row = json.loads(line)
     except ValueError:
         return None
-    known = isinstance(row, dict) and row.get("kind") in ("train", "held_out")
+    known = isinstance(row, dict) and row.get("kind") in KINDS
     return row if known and math.isfinite(as_float(row.get("step"))) else None
 
 

@@ -17,7 +17,7 @@ from minibert.report.run_files import Record, RunFiles
 
 def summary(files: RunFiles) -> str:
     """Return one paragraph: what ran, on what, for how long, and what came of it beside the baselines."""
-    found = _newest(files)
+    found = files.newest
     parts = [
         f"{files.name}: a BERT of {count(files.get('parameters'))} parameters, pretrained "
         f"{f'from the weights of {files.origin}' if files.origin else 'from scratch'} "
@@ -26,6 +26,7 @@ def summary(files: RunFiles) -> str:
     ]
     if not files.get("finished"):
         parts.append("The run has not finished: it is still going, or it was stopped.")
+    parts += _stopped_early(files)
     if not found:
         return escape(" ".join([*parts, "There are no held-out numbers."]))
 
@@ -48,7 +49,7 @@ def summary(files: RunFiles) -> str:
 
 def held_out(files: RunFiles) -> list[str]:
     """Return the table of losses and accuracies, a verdict, and the definitions; or why there are none."""
-    found = _newest(files)
+    found = files.newest
     if not found:
         return [
             "There are no held-out numbers: neither evaluation.json nor a held-out line in metrics.jsonl."
@@ -57,47 +58,31 @@ def held_out(files: RunFiles) -> list[str]:
     header = ["", "masked words: loss (nats)", "masked words: accuracy"]
     if files.pairs:
         header += ["next sentences: loss (nats)", "next sentences: accuracy"]
-    rows = [[f"**model** ({duration(files.last.get('seconds'))})", *_scores(found)]]
+    rows = [[f"**model** ({duration(files.last.get('seconds'))})", *scores(found)]]
     for name, values in files.baselines.items():
         rows.append([f"{escape(name)} baseline", nats(values.get("loss")), percent(values.get("accuracy"))])
     if files.pairs:
         rows.append(["chance, next sentences", NONE, NONE, nats(math.log(2)), percent(0.5)])
-    rows += _other_recipes(files)
 
     rows = [(row + [NONE, NONE])[: len(header)] for row in rows]
     return [table(header, rows), *_verdict(files), _definitions(files)]
 
 
-def _newest(files: RunFiles) -> Record:
-    """Return the evaluation, or else the last look at held-out text while it trained, or nothing."""
-    return files.evaluation or (files.held_out[-1] if files.held_out else {})
+def _stopped_early(files: RunFiles) -> list[str]:
+    """Return the sentence on a run that had learned nothing more for too long."""
+    stopped = files.get("stopped_early")
+    if not isinstance(stopped, dict):
+        return []
+    return [
+        f"It stopped early, at step {count(stopped.get('step'))}: the loss on held-out text was lowest at "
+        f"step {count(stopped.get('best_step'))} ({nats(stopped.get('loss'))} nats), whose weights these are."
+    ]
 
 
-def _scores(found: Record) -> list[str]:
+def scores(found: Record) -> list[str]:
+    """Return the cells of losses and accuracies, masked words first; dashes for what is not there."""
     words = [nats(found.get("word_loss")), percent(found.get("word_accuracy"))]
     return [*words, nats(found.get("pair_loss")), percent(found.get("pair_accuracy"))]
-
-
-def _other_recipes(files: RunFiles) -> list[list[str]]:
-    return [
-        [f"{escape(other.folder.name)} ({duration(other.last.get('seconds'))}; {_difference(files, other)})"]
-        + _scores(_newest(other))
-        for other in files.beside
-    ]
-
-
-def _difference(files: RunFiles, other: RunFiles) -> str:
-    """Say in which settings the other run differs, and whether it answered other questions."""
-    ours, theirs = ({"preset": r.get("preset"), **(r.get("config") or {})} for r in (files, other))
-    shown = [
-        f"{name.replace('_', ' ')} {value}"
-        for name, value in theirs.items()
-        if name not in ("out", "resume") and value is not None and value != ours.get(name)
-    ]
-    asked = (("data", "fingerprint"), ("config", "seq_len"))
-    if any(files.get(*keys) != other.get(*keys) for keys in asked):
-        shown.append("asked about other text")
-    return escape(", ".join(shown) or "the same settings")
 
 
 def _verdict(files: RunFiles) -> list[str]:
@@ -120,7 +105,7 @@ def _definitions(files: RunFiles) -> str:
     found = files.evaluation
     if not found:
         return (
-            f"These numbers were taken at step {count(_newest(files).get('step'))}, while it trained; "
+            f"These numbers were taken at step {count(files.newest.get('step'))}, while it trained; "
             "the evaluation at the end of a run puts the baselines beside them."
         )
     lines = [
