@@ -362,5 +362,5 @@ class Loop:
         progress = stack.enter_context(closing(Progress()))
         sinks = [MetricsFile(self.folder / "metrics.jsonl", self.at.step), progress]
         if self.config.tensorboard:
-            sinks.append(stack.enter_context(closing(TensorBoard(self.folder / "tensorboard", self.at.step))))
+            sinks.append(TensorBoard(self.folder / "tensorboard", self.at.step))
         return to_all(*sinks)
