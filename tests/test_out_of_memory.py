@@ -74,8 +74,8 @@ def test_other_errors_are_not_taken_for_it(error: BaseException) -> None:
 def test_half_the_micro_batch_is_named_to_try(micro_batch: int, half: int) -> None:
     said = explain_out_of_memory(torch.OutOfMemoryError("CUDA out of memory."), micro_batch)
     assert said == (
-        f"no memory for {micro_batch} sequences at once; the state before it is saved. To go on with less "
-        f"at once: --resume auto --micro-batch {half}. The error was: CUDA out of memory."
+        f"no memory for {micro_batch} sequences at once. To go on from what is saved, with less at once: "
+        f"--resume auto --micro-batch {half}. The error was: CUDA out of memory."
     )
 
 

@@ -19,7 +19,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def explain_out_of_memory(error: BaseException, micro_batch: int) -> str:
-    """Return the message for a run that is saved and has no memory for its next step.
+    """Return the message for a run that has no memory for its next step.
 
     Args:
         error: one of which `is_out_of_memory` is true.
@@ -27,11 +27,13 @@ def explain_out_of_memory(error: BaseException, micro_batch: int) -> str:
     """
     said = (str(error) or type(error).__name__).splitlines()[0]
     if micro_batch > 1:
-        advice = f"To go on with less at once: --resume auto --micro-batch {micro_batch // 2}"
+        advice = (
+            f"To go on from what is saved, with less at once: --resume auto --micro-batch {micro_batch // 2}"
+        )
     else:
         advice = (
-            "A micro-batch cannot be smaller: try a shorter --seq-len, a smaller model, or --shard over "
-            "several devices"
+            "What is saved stays. Less than that is not possible: try a shorter --seq-len, a smaller model, "
+            "or --shard over several devices"
         )
     sequences = "1 sequence" if micro_batch == 1 else f"{micro_batch} sequences"
-    return f"no memory for {sequences} at once; the state before it is saved. {advice}. The error was: {said}"
+    return f"no memory for {sequences} at once. {advice}. The error was: {said}"
