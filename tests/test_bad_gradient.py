@@ -137,9 +137,13 @@ def test_finite_entries_whose_squares_overflow_are_told_apart(tmp_path: Path) ->
     assert facts["grad_norm"] == pytest.approx(math.sqrt(2 * 25 + 98) * 1e30, rel=1e-6)
 
 
-def test_a_gradient_without_one_finite_entry_has_no_largest() -> None:
-    numbers = describe(torch.tensor([math.nan, math.inf]))
-    assert (numbers["not_finite"], numbers["largest"]) == (2, 0.0)
+def test_the_largest_entry_is_the_largest_finite_one_whatever_its_sign() -> None:
+    assert describe(torch.tensor([3.0, -4.0, math.nan, -math.inf]))["largest"] == 4.0
+    assert describe(torch.tensor([math.nan, math.inf]))["largest"] == 0.0
+
+
+def test_every_entry_that_is_not_finite_is_counted() -> None:
+    assert describe(torch.tensor([[3.0, math.nan], [-math.inf, math.inf]]))["not_finite"] == 3
 
 
 def test_half_precision_is_described_without_overflow() -> None:
