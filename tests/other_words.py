@@ -667,27 +667,44 @@ def layernorm_plain(x, scale, shift, eps=1e-12):
 """,
     ),
     (
-        "torch_take_step",
-        "the rate scales the last rate, not the peak: it shrinks from step to step",
+        "torch_part_shares",
+        "every part counts alike: a mean of means, in which a word of a short part counts more",
+        """
+def shares_of(counts, totals):
+    alike = 1.0 / max(1, len(counts))
+    return [dict.fromkeys(part, alike) for part in counts]
+""",
+    ),
+    (
+        "torch_accumulate",
+        "all parts go back together at the end, so that the graphs of all are in memory at once",
         """
 import torch
 
-from minibert.train.optimizer import clip_gradients
 
-
-def take_step(model, loss, batch, optimizers, rate, clip, dropout):
-    torch.manual_seed(dropout)
-    measured = loss(model, batch)
-    torch.autograd.backward(measured["loss"])
-    found = {name: value.detach() for name, value in measured.items()}
-    found["grad_norm"] = clip_gradients(model.parameters(), clip)
+def accumulate(parts, forward, backward=torch.Tensor.backward):
+    table = []
+    for part in parts:
+        torch.random.manual_seed(part.seed)
+        table.append({name: part.shares[name] * mean for name, mean in forward(part.batch).items()})
+    losses = {name: sum(row[name] for row in table) for name in table[0]}
+    losses["loss"] = sum(losses.values())
+    backward(losses["loss"])
+    return {name: loss.detach() for name, loss in losses.items()}
+""",
+    ),
+    (
+        "torch_descend",
+        "the rate scales the last rate, not the peak: it shrinks from step to step",
+        """
+def descend(optimizers, rate):
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] *= rate
+    for optimizer in optimizers:
         optimizer.step()
-    for parameter in model.parameters():
-        parameter.grad = None
-    return found
+        for parameter in (parameter for group in optimizer.param_groups for parameter in group["params"]):
+            parameter.grad = None
 """,
     ),
     (
