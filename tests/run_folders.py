@@ -121,7 +121,7 @@ def watched_rows(steps: int = 2000) -> list[dict[str, Any]]:
     spike = {"kind": "spike", "step": 333, "loss": 9.3, "expected": 5.2, "deviation": 0.11, "skipped": True}
     events = [spike, spike | {"step": 905, "skipped": False}]
     events += [{"kind": "overflow", "step": step, "loss_scale": 2.0**15} for step in (2, 590, 1200)]
-    return sorted(rows + events, key=lambda row: row["step"])
+    return sorted(rows + [e for e in events if e["step"] <= steps], key=lambda row: row["step"])
 
 
 def evaluation_record(**changes: Any) -> dict[str, Any]:

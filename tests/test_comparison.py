@@ -7,7 +7,7 @@ import pytest
 from figures import NOTHING, STEPS, dark, falling, line, overlapping, texts
 
 from minibert.plots import RunCurves, comparison_figure
-from minibert.plots.comparison import LONGEST, short
+from minibert.plots.comparison import LONGEST, MARKERS, short
 from minibert.plots.panels import smooth
 
 LOOKS = np.arange(500, 2001, 500)
@@ -78,7 +78,7 @@ def test_runs_that_logged_little_or_no_numbers_are_drawn_with_what_there_is(tmp_
     assert [found.get_label() for found in held_out.get_lines()] == ["whole", "evaluation alone", "nan"]
     assert [f.get_label() for f in training.get_lines()] == ["whole", "no evaluation", "one line", "nan"]
     (dot,) = [found for found in training.get_lines() if found.get_label() == "one line"]
-    assert dot.get_marker() == "o"
+    assert dot.get_marker() == MARKERS[2]
     assert np.isnan(line(training, "nan")[60:, 1]).all()
     assert f"nan {smooth(nan.values, 4)[59]:.2f}" in texts(figure)
     names = [text.get_text() for text in figure.legends[0].get_texts()]

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minibert.plots import save, speed_figure
-from minibert.plots.panels import apart, label_right, label_time, new_figure, smooth, smooth_where_finite
+from minibert.plots.panels import (
+    apart,
+    label_right,
+    label_time,
+    new_figure,
+    smooth,
+    smooth_where_finite,
+    sparse,
+)
 
 
 def test_smoothing_takes_the_median_of_the_neighbours() -> None:
@@ -45,6 +53,13 @@ def test_labels_of_one_level_stand_above_each_other() -> None:
     label_right(panels[0, 0], [(5.0, "b"), (5.0, "a"), (0.0, "low"), (10.0, "high")])
     assert texts(figure) == ["low", "a", "b", "high"]
     assert overlapping(figure) == []
+
+
+def test_of_many_points_a_few_have_a_marker_and_the_last_one_has() -> None:
+    for count in (0, 1, 2, 24, 25, 120, 3001):
+        marked = np.arange(count)[sparse(np.arange(count))]
+        assert len(marked) == count or 12 < len(marked) <= 25
+        assert count == 0 or marked[-1] == count - 1
 
 
 def test_time_is_told_in_minutes_when_it_is_longer_than_two() -> None:

@@ -17,6 +17,7 @@ from minibert.plots.panels import (
     marker,
     new_figure,
     smooth_where_finite,
+    sparse,
     title,
 )
 
@@ -26,6 +27,9 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 STEEP = 0.05
 """The first part of a run, whose losses are left out where they would flatten the rest."""
+
+LEAST = 0.05
+"""Nats above and below the curves at least, so that noise does not look like a difference."""
 
 LONGEST = 30
 """Characters of a name that a picture has room for."""
@@ -97,9 +101,13 @@ def _draw(
         finite = np.flatnonzero(np.isfinite(losses))
         if not finite.size:
             continue
-        look: dict[str, Any] = {"linestyle": line, "color": shade, "marker": dot if dots else marker(losses)}
+        look: dict[str, Any] = {
+            "linestyle": line,
+            "color": shade,
+            "marker": dot if dots or marker(steps) else "",
+        }
         for axes, x in ((left, steps), (right, time)):
-            axes.plot(x, losses, **look, linewidth=1.6, markersize=5, label=run)
+            axes.plot(x, losses, **look, markevery=sparse(x), linewidth=1.6, markersize=5, label=run)
         shown.append(losses[finite[int(STEEP * finite.size) :]])
         end = float(losses[finite[-1]])
         ends.append((end, f"{run} {end:.2f}"))
@@ -107,6 +115,6 @@ def _draw(
 
     if shown:
         values = np.concatenate(shown)
-        margin = 0.08 * (float(np.ptp(values)) or 1.0)
+        margin = max(0.08 * float(np.ptp(values)), LEAST)
         right.set_ylim(values.min() - margin, values.max() + margin)
     label_right(right, ends)

@@ -21,6 +21,7 @@ from minibert.plots.panels import (
     marker,
     new_figure,
     smooth_where_finite,
+    sparse,
     title,
 )
 
@@ -132,11 +133,12 @@ def scale_figure(steps: np.ndarray, scales: np.ndarray, overflows: np.ndarray) -
     axes.set_ylabel("scale (powers of 2)")
     axes.set_yscale("log", base=2)
     axes.plot(steps, scales, drawstyle="steps-post", **SMOOTHED, marker=marker(steps), label="loss scale")
-    finite = scales[np.isfinite(scales)]
-    axes.set_ylim(finite.min() / 4, finite.max() * 4)
+    powers = np.log2(scales[np.isfinite(scales)])
+    low, high = powers.min() - 1, powers.max() + 1
+    axes.set_ylim(2**low, 2 ** (high + 0.4 * (high - low)))  # above the curve there is room for the legend
     if overflows.size:
-        low, across = np.full(len(overflows), 0.06), axes.get_xaxis_transform()
-        axes.plot(overflows, low, "kx", markersize=5, transform=across, label="overflow, step left out")
+        bottom, across = np.full(len(overflows), 0.06), axes.get_xaxis_transform()
+        axes.plot(overflows, bottom, "kx", markersize=5, transform=across, label="overflow, step left out")
     label_steps(axes, largest(steps, overflows))
     legend(axes, "upper right")
     return figure
@@ -147,7 +149,8 @@ def _draw_loss(axes: Axes, curve: LossCurve) -> None:
     held_out = curve.held_out[np.isfinite(curve.held_out)]
     labels = []
     if held_out.size:
-        axes.plot(curve.held_out_steps, curve.held_out, **HELD_OUT, label="held out", zorder=3)
+        x = curve.held_out_steps
+        axes.plot(x, curve.held_out, **HELD_OUT, markevery=sparse(x), label="held out", zorder=3)
         labels.append((float(held_out[-1]), f"held out {held_out[-1]:.2f}"))
     for (name, level), style in zip(curve.levels.items(), LEVEL_STYLES, strict=False):
         axes.axhline(level, linestyle=style, **LEVEL)

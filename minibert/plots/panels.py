@@ -99,6 +99,12 @@ def marker(x: np.ndarray) -> str:
     return "o" if len(x) <= 5 else ""
 
 
+def sparse(x: np.ndarray) -> slice:
+    """Return which points of a curve get a marker: all, or about 25 of many, the last among them."""
+    every = 1 + len(x) // 25
+    return slice((len(x) - 1) % every, None, every)
+
+
 def legend(axes: Axes, place: Literal["upper right", "lower right"]) -> None:
     """Name the lines of a panel."""
     axes.legend(loc=place, framealpha=0.85, edgecolor="none")

@@ -58,7 +58,7 @@ def _picture(runs: Sequence[RunFiles], names: Sequence[str]) -> list[str]:
     return [
         "![Losses of all runs, held out and in training, over steps and time](compare.png)",
         "Loss on masked words (nats), on held-out text above and in training below, smoothed; over the steps "
-        "and over the time trained.",
+        "and over the time trained. A run that was evaluated at its end has that as its last held-out point.",
         *(missing if without else []),
     ]
 

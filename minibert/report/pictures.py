@@ -125,8 +125,8 @@ def _phases_picture(files: RunFiles) -> list[str]:
     plots.save(plots.phases_figure(seconds, parts), files.folder / "phases.png")
     return [
         "![Milliseconds of a step by phase, over the time trained](phases.png)",
-        "Where the time of a step goes, the first phase at the bottom. Beside the last bar stand the medians "
-        "of the run.",
+        "Where the time of a step goes: into making the batch, the forward and the backward pass, the "
+        "optimiser, and what lies between them. Beside the last bar stand the medians of the run.",
     ]
 
 

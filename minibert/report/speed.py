@@ -6,6 +6,9 @@ from minibert.files import human
 from minibert.report.markdown import NONE, as_float, count, is_number, number, percent
 from minibert.report.run_files import RunFiles, column
 
+PHASES = ("data", "forward", "backward", "optimizer", "rest")
+"""The parts of a step, in their order."""
+
 
 def speed(files: RunFiles) -> float | None:
     """Return the tokens per second: the median of the logged lines."""
@@ -25,13 +28,12 @@ def memory(files: RunFiles) -> str:
 
 
 def phases(files: RunFiles) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Return when and how long: seconds trained, (n,), and phase -> seconds per step, (n,), all finite."""
+    """Return seconds trained, (n,), and by PHASES the seconds per step, (n,), where all are finite."""
     rows = [row for row in files.train if isinstance(row.get("phases"), dict)]
     parts = [row["phases"] for row in rows]
-    names = list(dict.fromkeys(name for part in parts for name in part))
-    values = np.stack([column(rows, "seconds"), *(column(parts, name) for name in names)])
+    values = np.stack([column(rows, "seconds"), *(column(parts, name) for name in PHASES)])
     values = values[:, np.isfinite(values).all(axis=0)]
-    return values[0], dict(zip(names, values[1:], strict=True))
+    return values[0], dict(zip(PHASES, values[1:], strict=True))
 
 
 def told(files: RunFiles) -> str:
