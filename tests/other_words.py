@@ -708,6 +708,44 @@ def descend(optimizers, rate):
 """,
     ),
     (
+        "write_synced",
+        "Python's buffer is not flushed before the sync: what is synced is an empty file",
+        """
+import os
+
+
+def write_synced(path, data):
+    file = path.open("wb")
+    try:
+        file.write(data)
+        os.fsync(file)
+    finally:
+        file.close()
+""",
+    ),
+    (
+        "replace_file",
+        "made by tempfile, whose files only the owner may read",
+        """
+import os
+import tempfile
+
+from minibert.files import write_synced
+
+
+def replace_file(path, content):
+    data = bytes(content, "utf-8") if isinstance(content, str) else content
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
+        pass
+    try:
+        write_synced(file.name, data)
+        os.rename(file.name, path)
+    except BaseException:
+        os.remove(file.name)
+        raise
+""",
+    ),
+    (
         "examples_at",
         "every epoch has the order of the first",
         """
@@ -1182,6 +1220,43 @@ def judge_cross_entropy(cross_entropy_forward):
 """Exercise, and a file that is wrong in a way that is not on any list."""
 
 RIGHT: list[tuple[str, str]] = [
+    (
+        "replace_file",
+        """
+import os
+
+from minibert.files import write_synced
+
+
+def replace_file(path, content):
+    data = content if isinstance(content, bytes) else content.encode("utf-8")
+    name = path.parent / f"{path.name}~{os.getpid()}"
+    try:
+        write_synced(name, data)
+        name.replace(path)
+    except BaseException:
+        if name.exists():
+            name.unlink()
+        raise
+""",
+    ),
+    (
+        "write_synced",
+        """
+import os
+
+
+def write_synced(path, data):
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    try:
+        left = memoryview(data)
+        while left:
+            left = left[os.write(handle, left) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+""",
+    ),
     (
         "linear_backward",
         """

@@ -12,9 +12,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from by_hand import by_hand
 
 from minibert import files
 from minibert.files import LOCK, MAKING, folder_lock, human, new_folder, replace_file, require_room
+from minibert.learn.checks import files as checks
+
+test_by_hand = by_hand(checks, examples=1)
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -180,6 +184,21 @@ def test_who_has_a_folder_may_lock_it_again_and_keeps_it_until_the_outer_block_e
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     with open(tmp_path / LOCK) as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_folder_is_known_by_any_of_its_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with folder_lock(Path("run")), folder_lock(tmp_path / "run"):
+        pass
+
+
+def test_who_had_a_folder_has_no_right_to_it_any_more(tmp_path: Path) -> None:
+    with folder_lock(tmp_path):
+        pass
+    with holder(tmp_path) as other:
+        with pytest.raises(ValueError, match=f"process {other.pid} on"), folder_lock(tmp_path):
+            raise AssertionError("the lock was given twice")
+        other.communicate("", timeout=30)
 
 
 def test_a_program_that_a_run_started_does_not_keep_its_lock(tmp_path: Path) -> None:

@@ -44,7 +44,8 @@ class Exercise:
     checks: tuple[str, ...] = ()
     """Modules of `minibert.learn.checks`, where it is not the one of the function's own module."""
     random: bool = False
-    """The function draws random numbers in any order: it is diagnosed by property, not by number."""
+    """The function draws random numbers in any order, or works on files: it is known by the checks that it
+    fails, not by what it returns."""
     of: str = ""
     """For a judge, the function that it tests."""
     kills: tuple[str, ...] = ()
