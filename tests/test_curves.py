@@ -91,6 +91,18 @@ def test_the_optimizer_figure_shows_rate_norm_and_where_it_is_clipped() -> None:
     assert texts(optimizer_figure(STEPS, rates, norms)) == []
 
 
+@pytest.mark.parametrize(("unigram", "place"), [(6.58, "upper right"), (0.5, "lower right")])
+def test_the_legend_leaves_the_end_of_the_curve_free(unigram: float, place: str) -> None:
+    figure = loss_figure([words(falling() / 2 + 2, unigram=unigram)])
+    figure.draw_without_rendering()
+    legend, axes = figure.axes[0].get_legend(), figure.axes[0]
+    assert legend is not None
+    box = legend.get_window_extent()
+    assert (box.y0 + box.y1 > axes.bbox.y0 + axes.bbox.y1) == (place == "upper right")
+    ends = axes.transData.transform([(1500, falling()[74] / 2 + 2), (2000, falling()[-1] / 2 + 2)])
+    assert not any(box.contains(*end) for end in ends)
+
+
 def test_what_happened_is_marked_ten_points_over_the_smoothed_curve(tmp_path: Path) -> None:
     values = falling()
     values[50] = 1000.0

@@ -78,6 +78,15 @@ def test_a_broken_evaluation_is_said(tmp_path: Path) -> None:
     assert files.evaluation == {} and files.notes[0].startswith("evaluation.json cannot be read")
 
 
+def test_what_a_bad_gradient_left_is_named(tmp_path: Path) -> None:
+    folder = whole_run(tmp_path / "run")
+    (folder / "bad-step-00000012.json").write_text("{}")
+    (folder / "bad-step-00000012.safetensors").touch()
+    assert read_run(folder).notes == [
+        "The run stopped at a gradient that was not finite. What is known of it: bad-step-00000012.json."
+    ]
+
+
 @pytest.mark.parametrize("write", [write_report, write_model_card])
 def test_what_is_no_run_folder_is_refused(tmp_path: Path, write: Any) -> None:
     with pytest.raises(

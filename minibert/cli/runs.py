@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, Suppress, arg
 
-from minibert.cli.terminal import UsageError, bars, columns
+from minibert.cli.terminal import UsageError, bars, columns, entry
 from minibert.config import PRESETS, PretrainConfig, suggest
 from minibert.sources import cards
 
@@ -30,23 +30,65 @@ class Pretrain(PretrainConfig):
       minibert pretrain --corpus a.txt b.txt --out runs/mine --steps 2000
       minibert pretrain --out runs/mine --resume auto
       minibert pretrain --from runs/bert-tiny --corpus more.txt --out runs/more
+      minibert pretrain bert-base --precision bf16 --max-minutes 600 --dry-run
     """
 
     preset: Annotated[Positional[str], arg(metavar="[PRESET]", help=PRESET_HELP)] = "bert-tiny"
     from_folder: Annotated[Path | None, arg(name="from", metavar="FOLDER")] = PretrainConfig.from_folder
+    dry_run: bool = False
+    """Only try: take the first steps, read the checkpoint again, and tell what the run would take."""
+    overfit_one_batch: bool = False
+    """Only try: learn one batch by heart, in at most so many --steps; it fails if anything is broken."""
+    find_lr: bool = False
+    """Only try: train a little at ever higher learning rates, draw the loss over them, and suggest some."""
     line: Suppress[str] = "minibert pretrain"
     """The command line as it was typed, for the run folder."""
 
-    def __call__(self) -> None:
-        from minibert.recipes.pretrain import pretrain
-        from minibert.report.run_files import read_run
-
+    def __call__(self) -> int | None:
         settings = {field.name: getattr(self, field.name) for field in fields(PretrainConfig)}
-        run = pretrain(self.preset, PretrainConfig(**settings), command=self.line)
-        print(
-            f"\nThe run is in {run}. Next:\n  minibert fill {run} {shlex.quote(read_run(run).text_to_fill)}"
-        )
-        print(f"  minibert report {run}")
+        act = {"dry_run": try_dry, "overfit_one_batch": try_to_overfit, "find_lr": try_rates}
+        chosen = next((act[name] for name in self.trials), begin)
+        return chosen(self.preset, PretrainConfig(**settings), self.line)
+
+    @property
+    def trials(self) -> list[str]:
+        """The ways to try a run that are asked for, by the names of their fields."""
+        return [name for name in ("dry_run", "overfit_one_batch", "find_lr") if getattr(self, name)]
+
+
+def begin(preset: str, config: PretrainConfig, line: str) -> None:
+    """Train, and say where the run is."""
+    from minibert.recipes.pretrain import pretrain
+    from minibert.report.run_files import read_run
+
+    run = pretrain(preset, config, command=line)
+    print(f"\nThe run is in {run}. Next:\n  minibert fill {run} {shlex.quote(read_run(run).text_to_fill)}")
+    print(f"  minibert report {run}")
+
+
+def try_dry(preset: str, config: PretrainConfig, line: str) -> None:
+    """Begin the run where nobody keeps it, and print what it would take."""
+    from minibert.recipes.dry_run import dry_run, table
+
+    for name, text in table(dry_run(preset, config, line)):
+        print(entry(name, text))
+
+
+def try_to_overfit(preset: str, config: PretrainConfig, line: str) -> int:
+    """Learn one batch by heart, say how it went, and return the exit code."""
+    from minibert.recipes.overfit import overfit_one_batch, verdict
+
+    result = overfit_one_batch(preset, config, line)
+    print(verdict(result))
+    return 0 if result.works else 1
+
+
+def try_rates(preset: str, config: PretrainConfig, line: str) -> None:
+    """Train at ever higher rates, and print what came of it."""
+    from minibert.recipes.find_lr import find_lr, table
+
+    for text in table(find_lr(preset, config, line)):
+        print(text)
 
 
 @dataclass(frozen=True)
@@ -94,7 +136,8 @@ class Report:
 
     run: Annotated[Positional[Path], arg(metavar="RUN", help="A run folder, also of a run still going on.")]
     others: Annotated[
-        Positional[tuple[Path, ...]], arg(metavar="[RUN ...]", help="Other run folders, to compare it with.")
+        Positional[tuple[Path, ...]],
+        arg(metavar="[RUN ...]", help="Other run folders, to compare it with.", help_behavior_hint=""),
     ] = ()
 
     def __call__(self) -> None:
@@ -125,12 +168,17 @@ def preset_first(words: list[str]) -> list[str]:
 
 
 def check_pretrain(command: Pretrain) -> None:
-    """Refuse an unknown preset, an empty corpus, and a misspelt preset at the end of --corpus."""
+    """Refuse an unknown preset, trials at odds, an empty corpus, and a misspelt preset at the end of --corpus."""
     if command.preset not in PRESETS:
         hint = suggest(command.preset, list(PRESETS))
         if Path(command.preset).is_file():
             hint = f" To train on that file: minibert pretrain --corpus {command.preset}"
         raise UsageError(f"no preset {command.preset!r}.{hint} Presets: {', '.join(PRESETS)}")
+    flags = ["--" + name.replace("_", "-") for name in command.trials]
+    if len(flags) > 1:
+        raise UsageError(f"{' and '.join(flags)} are different things to try: one at a time")
+    if command.resume and flags in (["--overfit-one-batch"], ["--find-lr"]):
+        raise UsageError(f"{flags[0]} goes on from no run, and leaves none: leave out --resume")
     if not command.corpus:
         raise UsageError("--corpus needs a data set (see `minibert data list`) or a text file")
     last = command.corpus[-1]

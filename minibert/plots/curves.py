@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -81,7 +81,7 @@ def loss_figure(
     _mark(figure, first, curves[0], marks or {})
     label_steps(last, max(largest(curve.steps, curve.held_out_steps) for curve in curves))
     figure.align_ylabels(list(panels.flat))
-    legend(first, "upper right")
+    legend(first, _free_corner(first, curves[0].values))
 
     if tokens_per_step:
         scale = tokens_per_step
@@ -162,6 +162,13 @@ def _draw_loss(axes: Axes, curve: LossCurve) -> None:
         margin = 0.08 * (float(np.ptp(shown)) or 1.0)
         axes.set_ylim(shown.min() - margin, shown.max() + margin)
     label_right(axes, labels)
+
+
+def _free_corner(axes: Axes, values: np.ndarray) -> Literal["upper right", "lower right"]:
+    """Return the corner that the end of the curve leaves free."""
+    finite = values[np.isfinite(values)]
+    middle = sum(axes.get_ylim()) / 2
+    return "lower right" if finite.size and np.median(finite[-len(finite) // 4 :]) > middle else "upper right"
 
 
 def _mark(figure: Figure, axes: Axes, curve: LossCurve, marks: Mapping[str, np.ndarray]) -> None:

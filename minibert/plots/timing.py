@@ -50,7 +50,7 @@ def speed_figure(seconds: np.ndarray, speeds: np.ndarray, share: float | None = 
         median = float(np.median(finite))
         axes.axhline(median, linestyle="--", **LEVEL)
         axes.set_ylim(0, 1.25 * float(finite.max()) or 1)
-        of_peak = "" if share is None else f"\n{100 * share:.3g} % of the peak"
+        of_peak = "" if share is None else f"\n{100 * share:.1f} % of the peak"
         label_right(axes, [(median, f"median {median:,.0f}{of_peak}")])
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     legend(axes, "lower right")

@@ -133,7 +133,7 @@ def read_run(folder: str | Path) -> RunFiles:
     rows = _read_metrics(folder / "metrics.jsonl", notes)
     evaluation = _read_evaluation(folder / "evaluation.json", notes)
     train, held_out, spikes, overflows = ([row for row in rows if row["kind"] == kind] for kind in KINDS)
-    notes += _oddities(run, train)
+    notes += _oddities(run, train) + _bad_gradients(folder)
     return RunFiles(folder, run, train, held_out, spikes, overflows, evaluation, notes)
 
 
@@ -200,6 +200,13 @@ def _oddities(run: Record, train: list[Record]) -> list[str]:
             f"{len(train)} logged lines, first at step {count(bad[0])}."
         )
     return notes
+
+
+def _bad_gradients(folder: Path) -> list[str]:
+    names = sorted(path.name for path in folder.glob("bad-step-*.json"))
+    if not names:
+        return []
+    return [f"The run stopped at a gradient that was not finite. What is known of it: {', '.join(names)}."]
 
 
 def _listing(folder: Path) -> str:
