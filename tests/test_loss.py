@@ -97,3 +97,63 @@ def test_a_class_ruled_out_does_not_spoil_the_loss_by_hand():
     loss, cache = by_numpy.cross_entropy_forward(np.array([[0.0, 0.0, -np.inf]]), np.array([0]))
     assert loss == pytest.approx(math.log(2))
     assert by_numpy.cross_entropy_backward(1.0, cache).tolist() == [[-0.5, 0.5, 0.0]]
+
+
+HALF = {torch.float16: 2e-3, torch.bfloat16: 2e-2}
+"""The types of half precision, and how far apart two ways to round may lie, as a share of the whole."""
+
+
+def share_apart(got: torch.Tensor, expected: torch.Tensor) -> float:
+    """Return |got - expected| / |expected|, both as one long arrow."""
+    return float((got.double() - expected.double()).norm() / expected.double().norm())
+
+
+@pytest.mark.parametrize("dtype", HALF)
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_logits_in_half_precision_cost_what_the_same_cost_in_float32(dtype: torch.dtype, smoothing: float):
+    """A loss of 8.5 would come in steps of 1/128 in float16, and of 1/16 in bfloat16."""
+    logits = (0.1 * normal(0, 8, 5000)).to(dtype).requires_grad_()
+    targets = torch.tensor([3, 0, IGNORE, 4999, 17, 5, IGNORE, 1])
+    wide = logits.detach().float().requires_grad_()
+    loss, expected = cross_entropy(logits, targets, smoothing), cross_entropy(wide, targets, smoothing)
+    assert loss.dtype == torch.float32
+    assert torch.equal(loss, expected)
+    (slope,), (true,) = (torch.autograd.grad(4096 * x, z) for x, z in ((loss, logits), (expected, wide)))
+    assert slope.dtype == dtype
+    assert share_apart(slope, true) < HALF[dtype]
+
+
+@pytest.mark.parametrize("dtype", HALF)
+@pytest.mark.parametrize("by", ["autocast", "half precision throughout"])
+def test_the_joined_loss_in_half_precision_is_nearly_that_in_float32(dtype: torch.dtype, by: str):
+    *leaves, targets = draw(64, 16, 500, seed=1)
+    stored = torch.float32 if by == "autocast" else dtype
+    rounded = [(0.3 * leaf).detach().to(dtype) for leaf in leaves]  # no error comes from rounding these
+    half = [leaf.to(stored).requires_grad_() for leaf in rounded]
+    with torch.autocast("cpu", dtype, enabled=by == "autocast"):
+        loss = linear_cross_entropy(half[0], half[1], half[2], targets)
+    assert loss.dtype == torch.float32
+
+    true = [leaf.double().requires_grad_() for leaf in rounded]
+    expected = linear_cross_entropy(true[0], true[1], true[2], targets)
+    assert abs(loss.item() - expected.item()) < HALF[dtype] * expected.item()
+    for got, slope in zip(
+        torch.autograd.grad(4096 * loss, half), torch.autograd.grad(4096 * expected, true), strict=True
+    ):
+        assert got.dtype == stored
+        assert share_apart(got, slope) < HALF[dtype]
+
+
+def test_the_joined_loss_loses_no_small_gradient_in_float16():
+    """Each row's share of the gradient, p / n, is far below the smallest number of float16, 6e-8."""
+    N, V = 4096, 3
+    bias = torch.tensor([0.0, -10.0, -11.0], requires_grad=True)
+    features, weight = torch.ones(N, 2, requires_grad=True), torch.zeros(V, 2, requires_grad=True)
+    p = torch.softmax(bias.detach(), 0)
+    assert (p[1:] / N).half().tolist() == [0, 0]
+    with torch.autocast("cpu", torch.float16):
+        loss = linear_cross_entropy(features, weight, bias, torch.zeros(N, dtype=torch.int64))
+    dweight, dbias = torch.autograd.grad(loss, (weight, bias))
+    expected = p - torch.tensor([1.0, 0, 0])
+    assert dbias.tolist() == pytest.approx(expected.tolist(), rel=5e-3)
+    assert dweight.tolist() == [pytest.approx([slope, slope], rel=5e-3) for slope in expected.tolist()]

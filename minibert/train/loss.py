@@ -8,6 +8,11 @@ IGNORE = -100
 """Target of a position that does not count."""
 
 
+def at_least_float32(dtype: torch.dtype) -> torch.dtype:
+    """Return the type to work out a loss in: float32 for half precision, otherwise the type itself."""
+    return torch.promote_types(dtype, torch.float32)
+
+
 def cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
     """Return the mean of -log softmax(logits)[target] over the targets that count.
 
@@ -28,6 +33,7 @@ def cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Te
     """
     if not 0 <= smoothing < 1:
         raise ValueError(f"smoothing must be in [0, 1), got {smoothing}")
+    logits = logits.to(at_least_float32(logits.dtype))  # half precision, if autocast made them in it
     counts = targets != IGNORE
     true = logits.gather(1, targets.masked_fill(~counts, 0)[:, None])[:, 0]  # (N,)
     if smoothing:
@@ -55,6 +61,7 @@ def linear_cross_entropy(features: Tensor, weight: Tensor, bias: Tensor, targets
     The gradient of the logits is w (softmax - one-hot), with w = 1/n where a target counts and 0 elsewhere.
     It is made from the softmax in the forward pass, and multiplied at once with the features and the weights:
     the (N, V) matrix, the largest of a BERT step, is neither kept for the backward pass nor made again in it.
+    In half precision, as under autocast, only the products are made in it; all else is float32.
 
     Source: the idea of the fused loss in Liger Kernel (Hsu et al. 2024), for the CPU as well.
 
@@ -86,22 +93,24 @@ class LinearCrossEntropy(torch.autograd.Function):
         These three, in this order, go to `ctx.save_for_backward`, and nothing else. Autograd records nothing
         in here, so tensors that are made in here may be changed in place.
         """
-        counts = targets != IGNORE
-        w = counts.to(features.dtype) / counts.sum().clamp(min=1)  # (N,)
+        counts = targets != IGNORE  # (N,)
+        n = counts.sum().clamp(min=1)
         index = targets.clamp(min=0)[:, None]
 
         logits = F.linear(features, weight, bias)  # (N, V)
-        softmax = torch.softmax(logits, dim=1)
+        seen = counts.to(logits.dtype)  # (N,), 1 or 0
+        softmax = torch.softmax(logits, dim=1, dtype=at_least_float32(logits.dtype))
         # log sum exp z = max z - log max softmax, and the largest softmax is at least 1 / V.
         normaliser = logits.amax(1) - softmax.amax(1).log()
         losses = normaliser - logits.gather(1, index)[:, 0]
 
-        # The weight w of a row is applied to the small factors of each product, not to (N, V).
+        # The weight of a row is applied to the small factors of each product, not to (N, V); and its 1/n only
+        # after the product: in half precision most of 1/n (p - y) would be zero.
         unweighted = softmax.scatter_add_(1, index, torch.full_like(index, -1, dtype=softmax.dtype))
-        ctx.save_for_backward(
-            (unweighted @ weight) * w[:, None], unweighted.T @ (features * w[:, None]), w @ unweighted
-        )
-        return torch.dot(losses, w)
+        slopes = unweighted.to(logits.dtype)
+        sums = (slopes @ weight) * seen[:, None], slopes.T @ (features * seen[:, None]), seen @ slopes
+        ctx.save_for_backward(*(total.to(softmax.dtype).div_(n) for total in sums))
+        return (losses * seen).sum() / n
 
     @staticmethod
     def backward(ctx, dloss: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
