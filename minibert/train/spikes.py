@@ -75,7 +75,7 @@ class Spikes:
             self.in_a_row += 1
             return Spike(loss, self.mean, deviation)
         else:
-            self.mean, self.variance, self.count, self.in_a_row = 0.0, 0.0, 0, 0
+            self.count = self.in_a_row = 0  # the next a is 1, which forgets what was before
         self._take(loss)
         return None
 
