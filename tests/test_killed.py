@@ -1,0 +1,60 @@
+"""A run that is killed at any moment: never lost, and in the end equal to one that lived, to the bit."""
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+from forked import Forks
+from tiny_runs import lines
+
+from minibert.train.checkpoint import checkpoint_folders, load_checkpoint
+
+KILLS = 50
+
+
+def last_step(folder: Path) -> int:
+    """The step of the newest checkpoint, which is whole; 0 before the first."""
+    found = checkpoint_folders(folder / "checkpoints")
+    return load_checkpoint(found[0]).numbers["step"] if found else 0
+
+
+def assert_same(folder: Path, whole: Path) -> None:
+    """Two runs have the same checkpoints, to the bit, and the same metrics."""
+    mine, other = (checkpoint_folders(run / "checkpoints") for run in (folder, whole))
+    assert [path.name for path in mine] == [path.name for path in other]
+    for path, twin in zip(mine, other, strict=True):
+        one, two = load_checkpoint(path), load_checkpoint(twin)
+        for kind in ("model", "optimizer"):
+            assert one.tensors[kind].keys() == two.tensors[kind].keys()
+            for name, tensor in one.tensors[kind].items():
+                assert torch.equal(tensor, two.tensors[kind][name]), (path, name)
+    assert lines(folder) == lines(whole)
+
+
+@pytest.mark.slow
+def test_killed_at_fifty_random_moments_a_run_is_never_lost_and_ends_equal_to_the_bit(tmp_path):
+    draw, places, ended, interrupted = random.Random(0), Counter(), 0, 0
+    with Forks("killed_runs", tmp_path / "said.txt") as forks:
+        whole = tmp_path / "whole"
+        lasts = forks.run("live", str(whole)).seconds
+
+        folder = tmp_path / "killed-0"
+        while places.total() < KILLS:
+            before = last_step(folder)
+            end = forks.run("live", str(folder), seconds=draw.random() ** 2 * lasts / 3)  # often early
+            assert end.code in (0, -9), end.said
+            assert last_step(folder) >= before
+            if end.code:
+                places[end.place] += 1
+                interrupted += bool(list(folder.glob("checkpoints/.step-*.partial")))
+            else:
+                assert_same(folder, whole)
+                ended += 1
+                folder = tmp_path / f"killed-{ended}"
+        assert forks.run("live", str(folder)).code == 0
+        assert_same(folder, whole)
+
+    assert all(places[place] for place in ("start", "step", "look", "save")), places
+    assert ended and interrupted, "no run came to its end, or none was killed in the middle of a save"
