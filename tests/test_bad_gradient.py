@@ -137,6 +137,14 @@ def test_finite_entries_whose_squares_overflow_are_told_apart(tmp_path: Path) ->
     assert facts["grad_norm"] == pytest.approx(math.sqrt(2 * 25 + 98) * 1e30, rel=1e-6)
 
 
+def test_a_finite_gradient_of_a_loss_that_is_not_is_told_apart(tmp_path: Path) -> None:
+    model = two_layers()
+    model(torch.ones(1, 2)).sum().backward()
+    message = stop(tmp_path, (), model, losses={"loss": torch.tensor(math.inf)})
+    assert "the gradient of step 12 is finite, but its loss is not." in message
+    assert strict_json(tmp_path / "bad-step-00000012.json")["not_finite"] == []
+
+
 def test_the_largest_entry_is_the_largest_finite_one_whatever_its_sign() -> None:
     assert describe(torch.tensor([3.0, -4.0, math.nan, -math.inf]))["largest"] == 4.0
     assert describe(torch.tensor([math.nan, math.inf]))["largest"] == 0.0

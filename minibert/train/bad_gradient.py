@@ -41,7 +41,7 @@ def stop_at_bad_gradient(
         batch: see `named_tensors`.
         gradients: with the names of their parameters, whole, and as the backward pass left them: clipping
             spreads one NaN over all.
-        losses: scalars by name.
+        losses: scalars by name; the gradient is that of "loss".
         rates: learning rates that the step would have had, one for each group of parameters.
         seed: of the run.
         rank: number of the process. Each has its part of the batch, and any may be the cause: those after the
@@ -62,7 +62,7 @@ def stop_at_bad_gradient(
     replace_file(batch_file, save({name: t.detach().cpu().clone() for name, t in named_tensors(batch)}))
     replace_file(facts_file, json.dumps(for_json(facts), indent=1, allow_nan=False) + "\n")
     raise BadGradient(
-        f"the gradient of step {step} {what_is_wrong(described)}. The step was not taken; the checkpoints "
+        f"the gradient of step {step} {what_is_wrong(described, losses)}. The step was not taken; the checkpoints "
         f"are as they were. The batch is in {batch_file}, losses and norms are in {facts_file}. Try a lower "
         "--lr, or --precision bf16 or float32, or look at the batch"
     )
@@ -85,11 +85,13 @@ def describe(gradient: Tensor) -> dict[str, Any]:
     }
 
 
-def what_is_wrong(described: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return in words where a gradient is not finite, or that only its norm is."""
+def what_is_wrong(described: Mapping[str, Mapping[str, Any]], losses: Mapping[str, Tensor | float]) -> str:
+    """Return in words where a gradient is not finite, or that all of it is, but not its loss or its norm."""
     bad = [name for name, numbers in described.items() if numbers["not_finite"]]
     if bad:
         return f"is not finite in {len(bad)} of {len(described)} parameters, the first of them {bad[0]}"
+    if not math.isfinite(losses.get("loss", 0.0)):
+        return "is finite, but its loss is not"
     largest = max(described, key=lambda name: described[name]["largest"])
     return f"is finite but too large for a norm in float32, most of all in {largest}"
 

@@ -11,12 +11,12 @@ DECAY = 0.95
 """Weight of a loss for each step that it lies back: the mean is that of about the last 20 steps."""
 
 SIGMAS = 6.0
-"""A spike is more than so many standard deviations above the mean. In 4,500 steps of bert-tiny, with batches of
-4 and of 16 sequences, no loss stood 4 above it; a batch of random words stood 16 and 40 above it."""
+"""A spike is more than so many standard deviations above the mean. In 4,500 steps of bert-tiny, with batches
+of 4 and of 16 sequences, no loss stood 4 above it; a batch of random words stood 16 and 40 above it."""
 
 FLOOR = 0.01
-"""The standard deviation counts as at least this share of the mean: where losses hardly differ, none of them is
-worth a word for being a little higher."""
+"""The standard deviation counts as at least this share of the mean: where losses hardly differ, none of them
+is worth a word for being a little higher."""
 
 WARMUP = 30
 """Losses to see before one is called a spike."""
