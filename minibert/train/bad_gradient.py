@@ -62,9 +62,9 @@ def stop_at_bad_gradient(
     replace_file(batch_file, save({name: t.detach().cpu().clone() for name, t in named_tensors(batch)}))
     replace_file(facts_file, json.dumps(for_json(facts), indent=1, allow_nan=False) + "\n")
     raise BadGradient(
-        f"the gradient of step {step} {what_is_wrong(described, losses)}. The step was not taken; the checkpoints "
-        f"are as they were. The batch is in {batch_file}, losses and norms are in {facts_file}. Try a lower "
-        "--lr, or --precision bf16 or float32, or look at the batch"
+        f"the gradient of step {step} {what_is_wrong(described, losses)}. The step was not taken; the "
+        f"checkpoints are as they were. The batch is in {batch_file}, losses and norms are in {facts_file}. "
+        "Try a lower --lr, or --precision bf16 or float32, or look at the batch"
     )
 
 
