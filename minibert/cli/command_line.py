@@ -38,7 +38,7 @@ commands:
   embed MODEL TEXT...   turn texts into vectors
   similar MODEL FILE    find the lines of FILE that mean the same as --query
   tokenize MODEL TEXT   show the pieces of TEXT, their ids and places
-  report RUN            draw a run's curves and write its report
+  report RUN...         write a run's report; of several runs, compare them
   prove [BLOCK...]      hold every block by hand against three oracles
   learn                 write it yourself, one function after another
   data list             the data sets that minibert knows, and the cache
