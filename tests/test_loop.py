@@ -316,11 +316,11 @@ class Spoiled(nn.Module):
 def test_a_gradient_that_is_not_finite_stops_the_run_before_the_step(tmp_path, value, micro_batch):
     parts = 1 if micro_batch is None else 3
     model = Spoiled(5 * parts, value)
-    with pytest.raises(BadGradient, match=r"step 5 .*net\.body\.2\.weight.*--lr"):
+    with pytest.raises(BadGradient, match=r"step 6 .*net\.body\.2\.weight.*--lr"):
         run(tmp_path, model=model, micro_batch=micro_batch, checkpoint_every=4, keep=1)
     assert all(p.isfinite().all() for p in model.parameters())
     assert kept(tmp_path) == [4]
-    with safe_open(tmp_path / "bad-step-00000005.safetensors", "pt") as file:
+    with safe_open(tmp_path / "bad-step-00000006.safetensors", "pt") as file:
         rows = [file.get_tensor(name) for name in sorted(file.keys()) if name.endswith("0")]
     assert torch.equal(torch.cat(rows) if parts > 1 else rows[0], batches(5)[0])
 

@@ -37,7 +37,7 @@ def stop_at_bad_gradient(
 
     Args:
         folder: of the run.
-        step: steps taken before this one, so that `batches(step)` makes its batch again.
+        step: its number, counted from 1 as in metrics.jsonl: `batches(step - 1)` makes its batch again.
         batch: see `named_tensors`.
         gradients: with the names of their parameters, whole, and as the backward pass left them: clipping
             spreads one NaN over all.

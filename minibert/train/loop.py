@@ -200,9 +200,9 @@ class Loop:
         with self.phases.during("optimizer"):
             norm = self.worker.clip(self.config.clip)
             self.news = self.exchange(losses)
-            measured = {**self.news.losses, "grad_norm": float(norm)}
-            if self.passes(measured, parts):
-                descend(self.optimizers, self.rate(began))
+            measured, rate = {**self.news.losses, "grad_norm": float(norm)}, self.rate(began)
+            if self.passes(measured, parts, rate):
+                descend(self.optimizers, rate)
             else:
                 forget(self.optimizers)
         self.at.step, self.at.tokens, self.at.seconds = (
@@ -221,7 +221,7 @@ class Loop:
             self.config.schedule,
         )
 
-    def passes(self, measured: Mapping[str, float], parts: Sequence[Part]) -> bool:
+    def passes(self, measured: Mapping[str, float], parts: Sequence[Part], rate: float) -> bool:
         """Return whether the optimisers may take this step. Raises BadGradient where none could be right."""
         step, scaler = self.at.step + 1, self.worker.scaler
         finite = math.isfinite(measured["grad_norm"]) and math.isfinite(measured["loss"])
@@ -231,24 +231,24 @@ class Loop:
             self.log({"kind": "overflow", "step": step, "loss_scale": scaler.scale})
             return False
         if not finite:
-            self.refuse(measured, parts)
+            self.refuse(parts, rate)
         spike = self.spikes.look(measured["loss"])
         if spike:
             self.log({"kind": "spike", "step": step, **vars(spike), "skipped": self.config.skip_spikes})
         return not (spike and self.config.skip_spikes)
 
-    def refuse(self, measured: Mapping[str, float], parts: Sequence[Part]) -> NoReturn:
+    def refuse(self, parts: Sequence[Part], rate: float) -> NoReturn:
         """Write down how this gradient came about, and raise BadGradient."""
         forget(self.optimizers)
         self.worker.gradient(parts)  # clipping has spread the NaN over all
         gradients = {n: p.grad for n, p in self.worker.model.named_parameters() if p.grad is not None}
         stop_at_bad_gradient(
             self.folder,
-            self.at.step,
+            self.at.step + 1,
             [part.batch for part in parts],
             [(name, whole(gradient)) for name, gradient in gradients.items()],
-            measured,
-            [group["lr"] for optimizer in self.optimizers for group in optimizer.param_groups],
+            self.news.losses,
+            [rate * group["peak_lr"] for optimizer in self.optimizers for group in optimizer.param_groups],
             self.config.seed,
             self.world.rank,
         )
@@ -264,7 +264,8 @@ class Loop:
             forget(self.optimizers)
             if self.world.size == 1:
                 self.save()
-            size = self.config.micro_batch or share_of(self.config.batch_size, self.world)[1]
+            _, share = share_of(self.config.batch_size, self.world)
+            size = min(self.config.micro_batch or share, share)
             raise ValueError(explain_out_of_memory(error, size)) from error
 
     def write(self) -> None:
