@@ -1,8 +1,12 @@
 """Many processes compute what one computes."""
 
 import pytest
+from by_hand import by_hand
 
+from minibert.learn.checks import train_distributed as checks
 from minibert.train.distributed import ALONE, World, joined, share_of
+
+test_by_hand = by_hand(checks, examples=1)
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,20 @@ from typing import Any
 
 import pytest
 import torch
+from by_hand import by_hand
 from tiny_runs import Net, batches, counts, loss
 from torch import Tensor
 
 from minibert.config import TrainConfig
+from minibert.learn.checks import train_worker as checks
 from minibert.train.distributed import ALONE
 from minibert.train.feed import Feed
 from minibert.train.phases import Phases
 from minibert.train.worker import Worker
 
 CPU = torch.device("cpu")
+
+test_by_hand = by_hand(checks, examples=1)
 
 
 def gradient(micro_batch: int | None = None, **settings: Any) -> tuple[Worker, dict[str, Tensor]]:
