@@ -153,6 +153,7 @@ class Loop:
         self.began = time.perf_counter() - self.at.seconds
         self.upcoming = self.feed.load(self.at.step)
         self.news = self.exchange({})
+        self.phases.skip()
         if self.look_is_due:
             self.look()
         while not self.over and self.signal is None:
