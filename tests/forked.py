@@ -44,7 +44,7 @@ class End:
 
 
 def run(function: str, arguments: list[Any], seconds: float | None, said: str) -> dict[str, Any]:
-    """Call module.function in a fork of this process, and kill it after so many seconds, if it still lives."""
+    """Call module.function in a fork of this process, which is killed after so many seconds."""
     module, name = function.split(".")
     target = getattr(import_module(module), name)
 
