@@ -76,6 +76,10 @@ def remove(path: Path) -> None:
     path.unlink()
 
 
+def misspell(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"bytes", b"byteS", 1))
+
+
 DAMAGES = [
     (cut, "model.safetensors", "bytes, expected"),
     (empty, "model.safetensors", "0 bytes, expected"),
@@ -87,6 +91,7 @@ DAMAGES = [
     (remove, "manifest.json", "was never finished"),
     (cut, "manifest.json", "not readable"),
     (empty, "manifest.json", "not readable"),
+    (misspell, "manifest.json", "not readable"),
 ]
 
 
@@ -114,6 +119,18 @@ def test_a_header_that_lies_is_refused_even_with_a_matching_manifest(tmp_path):
     (path / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ValueError, match=r"model\.safetensors is not a safetensors file"):
         load_checkpoint(path)
+
+
+def test_whichever_bit_of_a_manifest_flips_the_checkpoint_is_bad(tmp_path):
+    path = saved(tmp_path, 1)
+    good = (path / "manifest.json").read_bytes()
+    for place in range(good.index(b"}")):  # of the first file
+        for bit in range(8):
+            bad = bytearray(good)
+            bad[place] ^= 1 << bit
+            (path / "manifest.json").write_bytes(bytes(bad))
+            with pytest.raises(ValueError):
+                load_checkpoint(path)
 
 
 def test_without_any_good_checkpoint_there_is_none(tmp_path):

@@ -73,20 +73,21 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     manifest_path = folder / MANIFEST
     try:
         manifest = json.loads(manifest_path.read_bytes())
+        expected = {name: (entry["bytes"], entry["sha256"]) for name, entry in manifest.items()}
     except FileNotFoundError:
         raise ValueError(f"{folder} has no {MANIFEST}: it was never finished") from None
-    except ValueError as error:
-        raise ValueError(f"{manifest_path} is not readable: {error}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # a flipped bit may make any of them
+        raise ValueError(f"{manifest_path} is not readable: {error!r}") from None
 
     contents = {}
-    for name, expected in manifest.items():
+    for name, (size, digest) in expected.items():
         try:
             data = (folder / name).read_bytes()
         except FileNotFoundError:
             raise ValueError(f"{folder / name} is missing") from None
-        if len(data) != expected["bytes"]:
-            raise ValueError(f"{folder / name} has {len(data)} bytes, expected {expected['bytes']}")
-        if hashlib.sha256(data).hexdigest() != expected["sha256"]:
+        if len(data) != size:
+            raise ValueError(f"{folder / name} has {len(data)} bytes, expected {size}")
+        if hashlib.sha256(data).hexdigest() != digest:
             raise ValueError(f"{folder / name} was altered: its sha256 differs from the manifest's")
         contents[name] = data
     tensors = {}
