@@ -1,0 +1,151 @@
+"""Trying a run before it is begun: all is made ready elsewhere, and steps are taken that nobody keeps."""
+
+import dataclasses
+import math
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from minibert.config import PretrainConfig, require
+from minibert.recipes.ready import Ready, made_ready
+from minibert.train.checkpoint import newest_checkpoint, save_checkpoint
+from minibert.train.device import repeatable
+from minibert.train.distributed import ALONE
+from minibert.train.feed import Batches, Feed
+from minibert.train.log import Record
+from minibert.train.out_of_memory import is_out_of_memory
+from minibert.train.phases import Phases
+from minibert.train.precision import matrix_products
+from minibert.train.step import descend, forget, remember_peaks
+from minibert.train.worker import Worker
+
+
+@contextmanager
+def made_ready_aside(preset: str, config: PretrainConfig, command: str = "") -> Iterator[Ready]:
+    """Yield a run before its first step, in a temporary folder that is gone when the block ends.
+
+    With resume the folder holds what a run reads that goes on from the run folder. The run folder itself is
+    only read; errors speak of it all the same.
+
+    Args:
+        preset, config, command: see `minibert.recipes.ready.made_ready`, which also says what is raised.
+
+    Raises:
+        ValueError: this is one of several processes.
+    """
+    require(
+        int(os.environ.get("WORLD_SIZE", "1")) == 1,
+        "--dry-run, --overfit-one-batch and --find-lr need one process: start them without torchrun",
+    )
+    out = run_folder(preset, config)
+    with TemporaryDirectory(prefix="minibert-") as temporary:
+        stand_in = Path(temporary) / "run"
+        if config.resume:
+            copy_beginning(out, stand_in)
+        try:
+            with made_ready(preset, dataclasses.replace(config, out=stand_in), command, ALONE) as run:
+                yield run
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(stand_in), str(out))) from error
+
+
+def run_folder(preset: str, config: PretrainConfig) -> Path:
+    """Return where the run would be written."""
+    return config.out or Path("runs") / preset
+
+
+def copy_beginning(run: Path, copy: Path) -> None:
+    """Copy what a resumed run begins with: its settings, its tokenizer, its newest good checkpoint."""
+    if not (run / "run.json").exists():
+        return
+    copy.mkdir()
+    for file in [*run.glob("*.json"), *run.glob("*.txt")]:
+        shutil.copy(file, copy)
+    newest = newest_checkpoint(run / "checkpoints")
+    if newest is not None:
+        save_checkpoint(copy / "checkpoints" / f"step-{newest.numbers['step']:08d}", newest)
+
+
+class Trial:
+    """Takes the steps of a run, at rates and on batches that are up to who tries it; see `trial`.
+
+    Args:
+        run: its model learns.
+        batches: see `minibert.train.feed.Batches`.
+    """
+
+    def __init__(self, run: Ready, batches: Batches) -> None:
+        config, own = run.config, run.arguments()
+        self.clip, self.tokens = config.clip, config.batch_size * config.seq_len
+        self.worker = Worker(run.model, own["loss"], config, ALONE, Phases(run.device))
+        self.optimizers = own["optimizers"]()
+        remember_peaks(self.optimizers)
+        self.feed = Feed(
+            batches,
+            own["counts"],
+            own["count_tokens"],
+            config.batch_size,
+            config.micro_batch,
+            config.seed,
+            run.device,
+            ALONE,
+        )
+
+    def gradient(self, step: int) -> dict[str, float]:
+        """Work out the gradient of a step's batch; return its losses by name, and their sum as "loss".
+
+        Raises ValueError where memory runs out.
+        """
+        load = self.feed.load(step)
+        try:
+            losses = self.worker.gradient(self.feed.parts(load, load.count))
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            size = self.feed.micro_batch or self.feed.batch_size
+            raise ValueError(
+                f"no memory for {size} sequences at once; try --micro-batch {max(1, size // 2)}, or a "
+                f"smaller model. The error was: {error}"
+            ) from error
+        return {name: float(value) for name, value in losses.items()}
+
+    def descend(self, rate: float) -> bool:
+        """Clip the gradient and take the step; return whether it was taken.
+
+        It is left out where the gradient is not finite. In fp16 that may only mean that the scale of the loss
+        was too large, and it is lowered.
+
+        Args:
+            rate: what the peaks of all learning rates are multiplied with.
+        """
+        finite = math.isfinite(self.worker.clip(self.clip))
+        if self.worker.scaler:
+            self.worker.scaler.update(finite)
+        if finite:
+            descend(self.optimizers, rate)
+        else:
+            forget(self.optimizers)
+        return finite
+
+    def told(self, step: int, progress: float, seconds: float, losses: Mapping[str, float]) -> Record:
+        """Return what `minibert.train.log.Progress` shows.
+
+        Args:
+            step: how many were taken.
+            progress: share of the trial that is done, in [0, 1].
+            seconds: since its beginning.
+            losses: from `gradient`.
+        """
+        speed = (step + 1) * self.tokens / max(seconds, 1e-9)
+        words = {"step": step, "progress": progress, "seconds": seconds, "tokens_per_second": speed}
+        return {"kind": "train", **words, "loss": losses["loss"]}
+
+
+@contextmanager
+def trial(run: Ready, batches: Batches) -> Iterator[Trial]:
+    """Yield a Trial, in the arithmetic of the run."""
+    with repeatable(run.config.deterministic), matrix_products(run.config.precision):
+        yield Trial(run, batches)
