@@ -1,13 +1,17 @@
 """The command line: what it takes, what it hands to the recipes, what it says, and how it ends."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
 
 import pytest
+from small_runs import corpus_file
 
 from minibert import __version__
 from minibert.cli.command_line import COMMANDS, how_to_resume, main, parse
@@ -181,6 +185,57 @@ def test_a_signal_stops_any_command_with_one_line_and_128_and_its_number(number:
     process.send_signal(number)
     assert process.communicate(timeout=30) == ("", "minibert: stopped\n")
     assert process.returncode == code
+
+
+MOMENTS = {
+    "before the corpus is read": "minibert.recipes.data.Reader.__init__",
+    "while the corpus is stored": "minibert.recipes.data.Builder.add",
+    "before the first step": "minibert.train.loop.Loop.run",
+    "in a step": "minibert.train.loop.descend",
+    "in a look at held-out text": "minibert.train.worker.Worker.look",
+    "in a save": "minibert.train.keeper.save_checkpoint",
+    "in the evaluation at the end": "minibert.recipes.pretrain.full_evaluation",
+    "while the report is written": "minibert.recipes.pretrain.write_report",
+}
+"""When a run is told to stop: as it calls this function."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_whenever_a_run_is_told_to_stop_it_says_how_to_go_on_and_then_does(
+    moment: str,
+    number: int,
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("MINIBERT_CACHE", str(tmp_path / "cache"))
+    line = (
+        f"pretrain --corpus {corpus_file(tmp_path)} --out {tmp_path / 'run'} --steps 4 --batch-size 4 "
+        "--seq-len 32 --layers 1 --width 16 --heads 2 --vocab-size 120 --evaluate-every 2 --log-every 1 "
+        "--device cpu"
+    )
+    target = resolve_name(MOMENTS[moment])
+    calls = []
+
+    def told(*arguments: Any, **named: Any) -> Any:
+        calls.append(target)
+        if len(calls) == 1:
+            os.kill(os.getpid(), number)
+        return target(*arguments, **named)
+
+    monkeypatch.setattr(MOMENTS[moment], told)
+    assert main(line.split()) == code
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == f"minibert: stopped; to go on: minibert {line} --resume auto"
+
+    assert main([*line.split(), "--resume", "auto"]) == 0
+    lines = [json.loads(text) for text in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [record["step"] for record in lines if record["kind"] == "train"] == [1, 2, 3, 4]
+    assert [record["step"] for record in lines if record["kind"] == "held_out"] == [2, 4]
+    assert (tmp_path / "run" / "report.md").is_file()
 
 
 def test_after_a_command_sigterm_is_answered_as_before(capsys: pytest.CaptureFixture[str]) -> None:

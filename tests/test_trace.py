@@ -83,6 +83,7 @@ def test_an_error_in_a_step_passes_and_the_next_run_can_be_traced(tmp_path: Path
         for _ in range(SKIP + WARM + 1):
             trace.step()
         _ = 1 // 0
+    assert not torch.autograd.profiler._is_profiler_enabled
     assert list(tmp_path.iterdir()) == []
     run(tmp_path, NEEDED)
     assert events(tmp_path)
