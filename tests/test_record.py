@@ -1,6 +1,7 @@
 """Which folders a run may begin or go on in, and what it must have in common with what lies there."""
 
 import dataclasses
+import os
 
 import pytest
 from small_runs import corpus_file, small_config
@@ -8,7 +9,7 @@ from small_runs import corpus_file, small_config
 from minibert.config import PretrainConfig
 from minibert.recipes import pretrain as module
 from minibert.recipes.pretrain import pretrain
-from minibert.recipes.record import MAY_CHANGE
+from minibert.recipes.record import MAY_CHANGE, check_folder
 from minibert.text.tokenizer import Tokenizer
 
 
@@ -46,16 +47,42 @@ def test_a_folder_with_other_things_in_it_is_refused(tmp_path):
     assert (tmp_path / "run" / "thesis.tex").read_text() == "dear"
 
 
-def test_a_run_that_was_killed_before_its_first_record_starts_anew(tmp_path):
+@pytest.mark.parametrize("partial", ["tokenizer.json", "run.json"])
+def test_a_run_that_was_killed_before_its_first_record_starts_anew(tmp_path, partial):
     (tmp_path / "run").mkdir()
     Tokenizer.train(["other words"], vocab_size=60).save(tmp_path / "run")
+    (tmp_path / "run" / f".{partial}.partial").write_text("{")
     assert (pretrain("bert-tiny", small_config(tmp_path, steps=1)) / "report.md").exists()
 
 
-def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
+@pytest.mark.parametrize("out", ["run", "run/further/down"])
+def test_a_file_in_the_place_of_the_folder_or_of_one_above_is_refused(tmp_path, out):
     (tmp_path / "run").write_text("")
-    with pytest.raises(ValueError, match="is a file"):
-        pretrain("bert-tiny", small_config(tmp_path))
+    with pytest.raises(ValueError, match=r"/run is a file; choose another folder with --out"):
+        pretrain("bert-tiny", small_config(tmp_path, out=tmp_path / out))
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_is_refused(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(ValueError, match=r"cannot write in .*; choose another folder with --out"):
+        check_folder(tmp_path / "run", resume=False)
+    tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ('{"preset": "bert-ti', "is not the record of a run .Unterminated string"),
+        ("", "is not the record of a run .Expecting value"),
+        ("3", "is not the record of a run"),
+        ('{"preset": "bert-tiny", "command": "", "config": {}, "model": {}}', "does not say data, started"),
+    ],
+)
+def test_a_record_that_cannot_be_used_is_named(tmp_path, content, found):
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(ValueError, match=rf"run\.json {found}.*--out FOLDER"):
+        check_folder(tmp_path, resume=True)
 
 
 def finished(folder):

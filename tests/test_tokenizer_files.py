@@ -1,5 +1,6 @@
 """Files of tokenizers: what is read, and what is said of a file that cannot be used."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,20 @@ def test_files_come_back_as_they_were_written(tmp_path: Path) -> None:
     write_files(tmp_path / "a" / "b", {"x.json": '{"é": [1]}', "y.txt": "a\u2028b\n\nc d\n"})
     assert read_json(tmp_path / "a" / "b" / "x.json") == {"é": [1]}
     assert read_lines(tmp_path / "a" / "b" / "y.txt") == ["a\u2028b", "", "c d"]
+
+
+def test_a_write_that_breaks_off_leaves_the_file_that_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    write_files(tmp_path, {"x.json": "[1]"})
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_files(tmp_path, {"x.json": "[1, 2, 3]"})
+    assert read_json(tmp_path / "x.json") == [1]
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
 
 
 def test_a_file_that_is_cut_short_or_not_text_is_named_with_the_place(tmp_path: Path) -> None:

@@ -25,7 +25,10 @@ FIXED = {"batch_size", "schedule", "warmup", "clip", "seed"}
 MAY_CHANGE = {"out", "resume", "backend"} | {field.name for field in dataclasses.fields(TrainConfig)} - FIXED
 """Settings that may differ when a run is resumed: how long, on what, how safe."""
 
-BEGUN = {"tokenizer.json", "tokenizer_config.json", "vocab.txt", ".run.json.partial", LOCK}
+TOKENIZER = {"tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt"}
+"""The files of a tokenizer of either kind, which a run writes first."""
+
+BEGUN = {LOCK, *TOKENIZER, *(f".{name}.partial" for name in (*TOKENIZER, "run.json"))}
 """What a run may have left that was killed before its run.json was there: as good as nothing."""
 
 
@@ -34,11 +37,10 @@ def check_folder(out: Path, resume: bool) -> dict[str, Any] | None:
 
     Raises ValueError when the folder holds a run that is not to be resumed, or something else.
     """
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file; choose another folder with --out")
+    nearest = next(folder for folder in [out, *out.absolute().parents] if folder.exists())
+    require(nearest.is_dir(), f"{nearest} is a file; choose another folder with --out")
+    require(os.access(nearest, os.W_OK), f"cannot write in {nearest}; choose another folder with --out")
     if not out.exists() or {path.name for path in out.iterdir()} <= BEGUN:
-        nearest = next(folder for folder in [out, *out.absolute().parents] if folder.exists())
-        require(os.access(nearest, os.W_OK), f"cannot write in {nearest}; choose another folder with --out")
         return None
     if not (out / "run.json").exists():
         raise ValueError(f"{out} is not empty and holds no run; choose another folder with --out")
@@ -47,7 +49,25 @@ def check_folder(out: Path, resume: bool) -> dict[str, Any] | None:
             f"{out} holds a run already. Go on with it: --resume auto. "
             "Or keep it, and write elsewhere: --out FOLDER"
         )
-    return json.loads((out / "run.json").read_text(encoding="utf-8"))
+    return read_record(out / "run.json")
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read run.json. Raises ValueError, naming it, when it does not say what a resumed run needs to know."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        missing = {"preset", "command", "config", "model", "data", "started"} - set(record)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{path} is not the record of a run ({error}): put it back as it was, or start a new run with "
+            "--out FOLDER"
+        ) from None
+    require(
+        not missing,
+        f"{path} does not say {', '.join(sorted(missing))}: put it back as it was, or start a new run with "
+        "--out FOLDER",
+    )
+    return record
 
 
 def describe_run(

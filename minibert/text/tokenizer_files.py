@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from minibert.files import replace_file
+
 Made = TypeVar("Made")
 
 
@@ -52,8 +54,8 @@ def expect(found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
 
 
 def write_files(folder: str | Path, texts: Mapping[str, str]) -> None:
-    """Write files of UTF-8 text into a folder, which is made if it is not there."""
+    """Write files of UTF-8 text, each whole or not at all, into a folder, which is made if need be."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        replace_file(folder / name, text)
