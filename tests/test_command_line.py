@@ -17,7 +17,7 @@ from minibert import __version__
 from minibert.cli.command_line import COMMANDS, how_to_resume, main, parse
 from minibert.cli.terminal import UsageError
 from minibert.config import PRESETS, PretrainConfig
-from minibert.train.signals import Stopped
+from minibert.signals import Stopped
 
 ROOT = Path(__file__).parent.parent
 

@@ -18,12 +18,12 @@ from torch import nn
 
 from minibert.config import TrainConfig
 from minibert.files import folder_lock
+from minibert.signals import Stopped
 from minibert.train.bad_gradient import BadGradient
 from minibert.train.checkpoint import load_checkpoint
 from minibert.train.loop import train
 from minibert.train.loss import IGNORE
 from minibert.train.optimizer import AdamW
-from minibert.train.signals import Stopped
 
 STEPS = 7
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from minibert.train.signals import STOPPING, Stopped, Told, answering, listening, stop
+from minibert.signals import STOPPING, Stopped, Told, answering, listening, stop
 
 ROOT = Path(__file__).parent.parent
 
@@ -185,7 +185,7 @@ def test_a_signal_in_the_middle_of_writing_to_stderr_counts_though_it_cannot_spe
 
 CHILD = """
 import logging, signal, sys, time
-from minibert.train.signals import Stopped, answering, listening, stop
+from minibert.signals import Stopped, answering, listening, stop
 
 logging.basicConfig(format="%(message)s", level=logging.INFO)
 signal.signal(signal.SIGINT, signal.default_int_handler)

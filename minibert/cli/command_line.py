@@ -25,7 +25,7 @@ from minibert.cli.terminal import UsageError
 from minibert.cli.tokens import Tokenize
 from minibert.cli.vectors import Embed, Similar
 from minibert.config import PRESETS, suggest
-from minibert.train.signals import Stopped, answering, stop
+from minibert.signals import Stopped, answering, stop
 
 HELP = """\
 usage: minibert COMMAND ...

@@ -28,6 +28,7 @@ from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.tokenizer import load_tokenizer
 from minibert.train.device import choose_device, measure_peak
 from minibert.train.distributed import World
+from minibert.train.log import require_tensorboard
 
 GLIMPSE = 256
 """Held-out examples looked at while training; the evaluation at the end uses more."""
@@ -98,6 +99,8 @@ def made_ready(preset: str, config: PretrainConfig, command: str, world: World) 
         ValueError: the run folder is taken, the corpus is unusable, sizes do not fit, or a resumed run's
             settings, text or tokenizer differ from those it began with.
     """
+    if config.tensorboard:
+        require_tensorboard()
     require(not config.shard or world.size > 1, "--shard needs several processes: start it with torchrun")
     out = config.out or Path("runs") / preset
     shape = model_config(preset, config)

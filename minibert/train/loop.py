@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 
 from minibert.config import TrainConfig
 from minibert.files import folder_lock, require_room
+from minibert.signals import Stopped, Told, listening
 from minibert.train.bad_gradient import stop_at_bad_gradient
 from minibert.train.device import peak_memory, repeatable
 from minibert.train.distributed import ALONE, World, share_of
@@ -30,7 +31,6 @@ from minibert.train.phases import Phases
 from minibert.train.precision import LossScaler, matrix_products
 from minibert.train.schedule import factor
 from minibert.train.sharding import whole
-from minibert.train.signals import Stopped, Told, listening
 from minibert.train.spikes import Spikes
 from minibert.train.state import Averages, Limits, Progressed
 from minibert.train.step import Part, descend, forget, remember_peaks
@@ -148,7 +148,7 @@ class Loop:
         """Take steps until the end, or until a signal comes. What the run has open is closed by `stack`."""
         remember_peaks(self.optimizers)
         self.log = self.open_log(stack)
-        trace = stack.enter_context(tracing(self.folder, self.worker.device, self.config.profile))
+        trace = stack.enter_context(tracing(self.folder, self.worker.device, self.config.profile and self.world.rank == 0))
         self.recent = Averages(self.at)
         self.began = time.perf_counter() - self.at.seconds
         self.upcoming = self.feed.load(self.at.step)
