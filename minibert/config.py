@@ -163,11 +163,11 @@ class TrainConfig:
     """Of the large products: `tf32` (CUDA alone), `bf16`, or `fp16` with a scaled loss. Weights and the
     optimisers' state are float32 in any case."""
     compile: bool = False
-    """Let torch.compile make kernels for this model: a slow first step, then faster ones, on a GPU above all."""
+    """Let torch.compile make kernels for this model: a slow first step, then fast ones, above all on a GPU."""
     shard: bool = False
     """Under torchrun: split weights, gradients and optimiser state over the processes (FSDP)."""
     deterministic: bool = False
-    """Use only algorithms that give the same bits each time, or stop where torch has none; slower on a GPU."""
+    """Use only algorithms that repeat to the bit, and stop where torch has none; slower on a GPU."""
 
     checkpoint_every: int = 500
     """Steps between two checkpoints."""

@@ -14,9 +14,10 @@ PACKAGE = ROOT / "minibert"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A part is a folder or a file right inside minibert/; each may import itself and these. The table is that
-# of the design, and six more: whoever writes, or tells a size, may import files; the loop and the command line
-# know what a signal means; recipes may import report, for a run ends with its report; hub may import sources, for a data card can name a model; prove shows what
-# learn checks; the command line has the course, which itself knows no recipe and no command.
+# of the design, and six more: whoever writes, or tells a size, may import files; the loop and the command
+# line know what a signal means; recipes may import report, for a run ends with its report; hub may import
+# sources, for a data card can name a model; prove shows what learn checks; the command line has the course,
+# which itself knows no recipe and no command.
 MAY_IMPORT = {
     "__init__": {"hub"},
     "__main__": {"cli"},

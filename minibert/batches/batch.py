@@ -107,7 +107,7 @@ class PretrainingBatches:
         return self.examples(step * self.batch_size + first, count)
 
     def require_known(self, ids: Ints) -> None:
-        """Raise ValueError for an id outside the vocabulary, which a GPU would answer with a broken device."""
+        """Raise ValueError for an id outside the vocabulary, which would break a GPU's state."""
         low, high, size = int(ids.min()), int(ids.max()), len(self.tokenizer)
         if low < 0 or high >= size:
             raise ValueError(

@@ -148,7 +148,8 @@ class Loop:
         """Take steps until the end, or until a signal comes. What the run has open is closed by `stack`."""
         remember_peaks(self.optimizers)
         self.log = self.open_log(stack)
-        trace = stack.enter_context(tracing(self.folder, self.worker.device, self.config.profile and self.world.rank == 0))
+        traced = self.config.profile and self.world.rank == 0
+        trace = stack.enter_context(tracing(self.folder, self.worker.device, traced))
         self.recent = Averages(self.at)
         self.began = time.perf_counter() - self.at.seconds
         self.upcoming = self.feed.load(self.at.step)
