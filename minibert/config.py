@@ -163,7 +163,7 @@ class TrainConfig:
     """Of the large products: `tf32` (CUDA alone), `bf16`, or `fp16` with a scaled loss. Weights and the
     optimisers' state are float32 in any case."""
     compile: bool = False
-    """Let torch.compile make kernels for this model: a slow first step, then fast ones, above all on a GPU."""
+    """Let torch.compile make kernels for this model: a slow first step, then faster ones, on a GPU most."""
     shard: bool = False
     """Under torchrun: split weights, gradients and optimiser state over the processes (FSDP)."""
     deterministic: bool = False
