@@ -330,7 +330,10 @@ def load_weights(model: BertForPretraining, state: dict[str, Tensor], file: Path
             for kind, names in problems.items()
             if names
         )
-        raise ValueError(f"{file} does not hold the weights of this BERT; {'; '.join(listed)}")
+        raise ValueError(
+            f"{file} does not hold the weights of this BERT; {'; '.join(listed)}. Copy it and config.json "
+            "from one model"
+        )
     for name, weight in weights.items():
         if name in state:
             weight.copy_(state[name])

@@ -17,7 +17,6 @@ from minibert.cli import main
 from minibert.recipes import pretrain as recipe
 
 torch.set_num_threads(1)
-os.fsync = lambda handle: None  # no power is lost here
 
 SETTINGS = (
     "--steps 6 --batch-size 4 --micro-batch 3 --seq-len 32 --layers 1 --width 16 --heads 2 --vocab-size 120 "
@@ -35,6 +34,7 @@ def command(folder: str, *more: str) -> list[str]:
 
 def pretrain(folder: str, *more: str) -> None:
     """Type the command; the texts are read anew for each folder, and no pictures are drawn."""
+    os.fsync = lambda handle: None  # no power is lost here, so do not wait for the disk
     os.environ["MINIBERT_CACHE"] = f"{folder}/cache"
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets those in the background ignore it
     recipe.write_report = lambda run: run / "report.md"
