@@ -746,6 +746,118 @@ def replace_file(path, content):
 """,
     ),
     (
+        "torch_process_rows",
+        "the last process takes all that is left over, and the others wait for it",
+        """
+def share_of(batch_size, world):
+    each, rest = divmod(batch_size, world.size)
+    if not each:
+        raise ValueError("give more rows")
+    mine = range(batch_size)[each * world.rank :]
+    return mine.start, len(mine) if world.rank + 1 == world.size else each
+""",
+    ),
+    (
+        "torch_clip_worker",
+        "clipped before they are unscaled: what is left is smaller by the scale, and hardly anything moves",
+        """
+import torch
+
+
+class Worker:
+    def clip(self, largest):
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        norm = torch.cat([gradient.flatten() for gradient in gradients]).norm()
+        if norm > largest:
+            for gradient in gradients:
+                gradient *= largest / norm
+        if self.scaler is not None:
+            for gradient in gradients:
+                gradient /= self.scaler.scale
+        return norm
+""",
+    ),
+    (
+        "torch_save_checkpoint",
+        "the folder around is not synced: the new name is lost when the power fails",
+        """
+import hashlib
+import json
+import os
+import shutil
+
+from safetensors.torch import save
+
+from minibert.files import replace_file, sync_folder
+from minibert.train.checkpoint import MANIFEST
+
+
+def save_checkpoint(folder, checkpoint):
+    aside = folder.parent / f".{folder.name}.partial"
+    if aside.exists():
+        shutil.rmtree(aside)
+    os.makedirs(aside)
+    manifest = {}
+
+    def write(name, data):
+        replace_file(aside / name, data)
+        manifest[name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+    for stem, tensors in checkpoint.tensors.items():
+        whole = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+        write(f"{stem}.safetensors", save(whole))
+    write("numbers.json", json.dumps(checkpoint.numbers).encode())
+    sync_folder(aside)
+    replace_file(aside / MANIFEST, json.dumps(manifest))
+    sync_folder(aside)
+    if folder.exists():
+        shutil.rmtree(folder)
+    aside.rename(folder)
+""",
+    ),
+    (
+        "torch_remove_old",
+        "the best counts as one of the newest: one of those goes for it",
+        """
+import os
+import shutil
+
+
+def remove_old(folder, keep, best=None):
+    names = sorted(name for name in os.listdir(folder) if name.startswith("step-"))
+    stay = names[len(names) - keep + (best is not None) :] if len(names) > keep else names
+    for name in os.listdir(folder):
+        gone = name in names and name not in stay and folder / name != best
+        if gone or (name.startswith(".step-") and name.endswith(".partial")):
+            shutil.rmtree(folder / name)
+""",
+    ),
+    (
+        "torch_spikes",
+        "a spike is taken into the mean, too, and hides the next one",
+        """
+from minibert.train.spikes import FLOOR, IN_A_ROW, SIGMAS, WARMUP, Spike
+
+
+class Spikes:
+    def look(self, loss):
+        if loss != loss or loss in (float("inf"), -float("inf")):
+            return None
+        found = None
+        size = max(self.variance**0.5, abs(self.mean) * FLOOR)
+        if self.count >= WARMUP and (loss - self.mean) / size > SIGMAS:
+            if self.in_a_row >= IN_A_ROW:
+                self.count, self.in_a_row = 0, 0
+            else:
+                self.in_a_row += 1
+                found = Spike(loss, self.mean, size)
+        else:
+            self.in_a_row = 0
+        self._take(loss)
+        return found
+""",
+    ),
+    (
         "examples_at",
         "every epoch has the order of the first",
         """
@@ -1220,6 +1332,108 @@ def judge_cross_entropy(cross_entropy_forward):
 """Exercise, and a file that is wrong in a way that is not on any list."""
 
 RIGHT: list[tuple[str, str]] = [
+    (
+        "torch_process_rows",
+        """
+def share_of(batch_size, world):
+    each, rest = divmod(batch_size, world.size)
+    if each == 0:
+        raise ValueError(f"{batch_size} rows are too few")
+    return each * world.rank + min(rest, world.rank), each + (world.rank < rest)
+""",
+    ),
+    (
+        "torch_accumulate",
+        """
+import torch
+
+
+def accumulate(parts, forward, backward=torch.Tensor.backward):
+    total = {}
+    for part in parts:
+        torch.default_generator.manual_seed(part.seed)
+        means = forward(part.batch)
+        weighted = [means[name] * part.shares[name] for name in means]
+        backward(sum(weighted))
+        for name, loss in zip(means, weighted):
+            total[name] = total.get(name, torch.zeros_like(loss)) + loss.detach()
+    total["loss"] = sum(total.values())
+    return total
+""",
+    ),
+    (
+        "torch_save_checkpoint",
+        """
+import hashlib
+import json
+import os
+import shutil
+
+from safetensors.torch import save
+
+from minibert.files import replace_file, sync_folder, write_synced
+from minibert.train.checkpoint import MANIFEST
+
+
+def save_checkpoint(folder, checkpoint):
+    aside = folder.parent / f".{folder.name}.partial"
+    if aside.exists():
+        shutil.rmtree(aside)
+    os.makedirs(aside)
+    manifest = {}
+
+    def write(name, data):
+        replace_file(aside / name, data)
+        manifest[name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+    for stem, tensors in checkpoint.tensors.items():
+        whole = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+        write(f"{stem}.safetensors", save(whole))
+    write("numbers.json", json.dumps(checkpoint.numbers).encode())
+    sync_folder(aside)
+    write_synced(aside / MANIFEST, json.dumps(manifest).encode())
+    sync_folder(aside)
+    if folder.exists():
+        shutil.rmtree(folder)
+    aside.rename(folder)
+    sync_folder(folder.parent)
+""",
+    ),
+    (
+        "torch_load_checkpoint",
+        """
+import hashlib
+import json
+
+import safetensors.torch
+
+from minibert.train.checkpoint import MANIFEST, Checkpoint
+
+
+def load_checkpoint(folder):
+    def refuse(name, why):
+        raise ValueError(f"{folder / name}: {why}")
+
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+        found = {name: (folder / name).read_bytes() for name in manifest}
+        sizes = {name: (entry["bytes"], entry["sha256"]) for name, entry in manifest.items()}
+    except FileNotFoundError as error:
+        refuse(error.filename, "is missing")
+    except Exception as error:
+        refuse(MANIFEST, error)
+    tensors = {}
+    for name, data in found.items():
+        if (len(data), hashlib.sha256(data).hexdigest()) != sizes[name]:
+            refuse(name, "was altered")
+        if name.endswith(".safetensors"):
+            try:
+                tensors[name.removesuffix(".safetensors")] = safetensors.torch.load(data)
+            except Exception as error:
+                refuse(name, error)
+    return Checkpoint(tensors, json.loads(found["numbers.json"]))
+""",
+    ),
     (
         "replace_file",
         """

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from by_hand import by_hand
 from torch import nn
 
+from minibert.learn.checks import train_checkpoint as checks
+from minibert.learn.checks import train_loading as loading_checks
+from minibert.learn.checks import train_removing as removing_checks
 from minibert.train import checkpoint as module
 from minibert.train.checkpoint import (
     Checkpoint,
@@ -22,6 +26,10 @@ from minibert.train.checkpoint import (
     remove_old,
     save_checkpoint,
 )
+
+test_saving_by_hand = by_hand(checks, examples=1)
+test_loading_by_hand = by_hand(loading_checks, examples=1)
+test_removing_by_hand = by_hand(removing_checks, examples=1)
 
 
 def saved(folder: Path, step: int) -> Path:

@@ -6,8 +6,12 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from by_hand import by_hand
 
+from minibert.learn.checks import train_spikes as checks
 from minibert.train.spikes import DECAY, FLOOR, IN_A_ROW, SIGMAS, WARMUP, Spike, Spikes
+
+test_by_hand = by_hand(checks, examples=1)
 
 
 def falling(seed: int, steps: int = 1500, noise: float = 0.05) -> np.ndarray:

@@ -233,7 +233,7 @@ def check_the_new_file_is_made_in_the_same_folder() -> None:
     with some_file() as path:
         with watched() as events:
             replace_file(path, NEW)
-        places = {event.source.parent for event in events if event.source is not None}
+        places = {event.source.parent for event in events if event.source and event.target == path}
         expect(places <= {path.parent}, "the new file is made in another folder than that of the old one")
 
 
