@@ -33,6 +33,7 @@ def matrix_products(precision: str) -> Iterator[None]:
 
     TF32 has the range of float32 with 10 bits of fraction in place of 23.
     """
+    # Torch has a newer setting, too, but where only that is set, torch.compile may fail to read it.
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     try:
