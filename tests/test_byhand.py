@@ -5,14 +5,18 @@ import dataclasses
 import json
 import logging
 import re
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from small_runs import small_config, small_store, small_tokenizer
+from torch import Tensor
+from torch.optim import Optimizer
 
-from minibert.batches.batch import PretrainingBatches
+from minibert.batches.batch import Batch, PretrainingBatches
 from minibert.config import BertConfig, PretrainConfig
 from minibert.hub import from_pretrained
 from minibert.model.bert import BertForPretraining
@@ -20,7 +24,10 @@ from minibert.recipes import pretrain as module
 from minibert.recipes.byhand import NUMPY, arrays, compare_speed
 from minibert.recipes.learning import TORCH
 from minibert.recipes.pretrain import pretrain
-from minibert.train.loop import remember_peaks, take_step
+from minibert.recipes.ready import BACKENDS
+from minibert.train.optimizer import clip_gradients
+from minibert.train.step import Part, accumulate, descend, remember_peaks, shares_of
+from minibert.train.worker import Loss
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +52,17 @@ def weights(run: Path) -> dict[str, bytes]:
     return {name: p.detach().numpy().tobytes() for name, p in from_pretrained(run)[0].named_parameters()}
 
 
+def take_step(
+    model: BertForPretraining, loss: Loss, batch: Batch, own: Sequence[Optimizer]
+) -> dict[str, Tensor]:
+    """Take a step at half the peak rate; return the losses and the norm of the gradient."""
+    [shares] = shares_of([batch.counts()], batch.counts())
+    losses = accumulate([Part(batch, shares, seed=0)], partial(loss, model))
+    norm = clip_gradients(model.parameters(), 1.0)
+    descend(own, 0.5)
+    return {**losses, "grad_norm": norm}
+
+
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
 @pytest.mark.parametrize("pairs", [True, False])
 def test_ten_steps_are_those_of_torch(tmp_path: Path, optimizer, pairs: bool) -> None:
@@ -56,8 +74,8 @@ def test_ten_steps_are_those_of_torch(tmp_path: Path, optimizer, pairs: bool) ->
     ours, theirs = NUMPY.optimizers(one, config), TORCH.optimizers(other, config)
     remember_peaks([*ours, *theirs])
     for step in range(10):
-        got = take_step(one, NUMPY.loss, batches(step), ours, 0.5, 1.0, step)
-        expected = take_step(other, TORCH.loss, batches(step), theirs, 0.5, 1.0, step)
+        got = take_step(one, NUMPY.loss, batches(step), ours)
+        expected = take_step(other, TORCH.loss, batches(step), theirs)
         assert got.keys() == expected.keys()
         for name, value in expected.items():
             assert got[name].item() == pytest.approx(value.item(), rel=1e-9), (step, name)
@@ -67,16 +85,20 @@ def test_ten_steps_are_those_of_torch(tmp_path: Path, optimizer, pairs: bool) ->
         assert np.array_equal(arrays(one)[name], before[name]) != moved, name
 
 
+def total(losses: Mapping[str, Tensor]) -> float:
+    return sum(loss.item() for loss in losses.values())
+
+
 def test_dropout_is_drawn_anew_from_the_seed_of_the_step_and_not_in_evaluation(tmp_path: Path) -> None:
     batches = some_batches(tmp_path)
     model, batch = small(batches, dropout=0.3), batches(0)
 
     def loss(seed: int) -> float:
         torch.manual_seed(seed)
-        return NUMPY.loss(model, batch)["loss"].item()
+        return total(NUMPY.loss(model, batch))
 
     assert loss(1) == loss(1) != loss(2)
-    assert model.eval() and loss(1) == loss(2) == pytest.approx(TORCH.loss(model, batch)["loss"].item())
+    assert model.eval() and loss(1) == loss(2) == pytest.approx(total(TORCH.loss(model, batch)))
 
 
 @pytest.mark.parametrize("stop_at", [1, 3, 5])
@@ -95,7 +117,7 @@ def test_a_run_stopped_and_resumed_ends_with_the_same_bits(tmp_path: Path, monke
     config = small_config(tmp_path, out=tmp_path / "stopped", backend="numpy")
     calls = [True] * stop_at
     with monkeypatch.context() as patch:
-        patch.setitem(module.BACKENDS, "numpy", dataclasses.replace(NUMPY, loss=stopping))
+        patch.setitem(BACKENDS, "numpy", dataclasses.replace(NUMPY, loss=stopping))
         with pytest.raises(Stopped):
             pretrain("bert-tiny", config)
     assert weights(pretrain("bert-tiny", dataclasses.replace(config, resume="auto"))) == weights(whole)
