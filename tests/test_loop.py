@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -222,7 +223,7 @@ def test_a_run_over_time_keeps_its_clock_when_resumed(tmp_path):
 
 @pytest.mark.parametrize("stop_at", [None, 3])
 def test_the_rates_of_a_run_rise_and_fall_with_its_steps(tmp_path, stop_at):
-    settings = {"steps": 6, "log_every": 1, "checkpoint_every": 2, "warmup": 2 / 6}
+    settings: dict[str, Any] = {"steps": 6, "log_every": 1, "checkpoint_every": 2, "warmup": 2 / 6}
     if stop_at is not None:
         with pytest.raises(Broken):
             run(tmp_path, stop_at=stop_at, **settings)
@@ -256,7 +257,7 @@ def test_the_newest_and_the_best_checkpoint_stay(tmp_path):
 
 
 def test_a_run_that_learns_nothing_more_stops_and_goes_back_to_its_best(tmp_path, caplog):
-    settings = {"steps": 50, "evaluate_every": 2, "checkpoint_every": 3, "keep": 1}
+    settings: dict[str, Any] = {"steps": 50, "evaluate_every": 2, "checkpoint_every": 3, "keep": 1}
     with caplog.at_level(logging.INFO, "minibert"):
         model, at = run(tmp_path, patience=3, others=looks(5, 4, 6, 4, 5), **settings)
     assert (at.step, at.best_step, at.model_step) == (10, 4, 4)
@@ -287,7 +288,7 @@ def test_a_lost_best_checkpoint_is_said_and_the_last_weights_stand_in(tmp_path, 
 
 
 def test_waiting_goes_on_after_a_stop(tmp_path):
-    settings = {"steps": 50, "evaluate_every": 2, "checkpoint_every": 2, "patience": 3}
+    settings: dict[str, Any] = {"steps": 50, "evaluate_every": 2, "checkpoint_every": 2, "patience": 3}
     with pytest.raises(Broken):
         run(tmp_path, stop_at=7, others=looks(5, 4, 6), **settings)
     _, at = run(tmp_path, resume=True, others=looks(4, 5), **settings)
@@ -303,7 +304,7 @@ class Spoiled(nn.Module):
     def __init__(self, step: int, value: float) -> None:
         super().__init__()
         self.net, self.calls = Net(), 0
-        self.net.body[2].weight.register_hook(
+        self.net.get_parameter("body.2.weight").register_hook(
             lambda gradient: torch.full_like(gradient, value) if self.calls > step else gradient
         )
 
@@ -348,7 +349,7 @@ def test_a_loss_spike_is_logged_and_left_out_on_demand(tmp_path, skip):
 
 
 def test_a_spike_that_is_left_out_leaves_no_trace_in_the_weights(tmp_path):
-    settings = {"steps": 46, "checkpoint_every": 45, "skip_spikes": True}
+    settings: dict[str, Any] = {"steps": 46, "checkpoint_every": 45, "skip_spikes": True}
     run(tmp_path, others={"batches": spiky}, **settings)
     before, after = (load_checkpoint(tmp_path / "checkpoints" / f"step-000000{s}") for s in (45, 46))
     for kind in ("model", "optimizer"):
@@ -473,7 +474,12 @@ def test_a_signal_in_a_look_leaves_it_and_the_resumed_run_takes_it_again(tmp_pat
             os.kill(os.getpid(), signal.SIGTERM)
         return {"word_loss": float(bits(model)[0][0])}
 
-    settings = {"steps": 6, "evaluate_every": 2, "checkpoint_every": 100, "others": {"evaluate": evaluate}}
+    settings: dict[str, Any] = {
+        "steps": 6,
+        "evaluate_every": 2,
+        "checkpoint_every": 100,
+        "others": {"evaluate": evaluate},
+    }
     looked = [0] * 10
     expected, _ = run(tmp_path / "whole", **settings)
     looked = []
