@@ -1,7 +1,7 @@
-"""`--overfit-one-batch`: a model that learns one batch by heart has a loss, gradients and optimisers that work.
+"""`--overfit-one-batch`: a model that works learns one batch by heart.
 
-A batch that comes again and again is learned until nothing is left to learn, if only all that a run consists of
-works together; where anything is broken, a loss stays above zero.
+Where loss, gradient and optimisers work together, a batch that comes again and again is learned until nothing
+is left to learn. Where anything is broken, the loss stays above zero.
 """
 
 import math
@@ -91,7 +91,7 @@ def overfit_one_batch(preset: str, config: PretrainConfig, command: str = "") ->
 
 
 def needed(run: Ready) -> dict[str, nn.Parameter]:
-    """Return the parameters that the objective asks for, by name: without pairs, not those that tell pairs."""
+    """Return the parameters that the objective needs, by name: without pairs, not those that tell pairs."""
     model = run.model
     idle = set() if run.batches.pairs else {*model.bert.pooler.parameters(), *model.pairs.parameters()}
     return {name: p for name, p in model.named_parameters() if p not in idle}
@@ -171,8 +171,8 @@ def what_the_curve_says(losses: Sequence[float], finite: bool) -> str:
     if last < 0.8 * before:
         return "It was still falling: give it more --steps."
     return (
-        "It fell and then stayed where it is: labels that contradict each other, or change from step to step; "
-        "or a learning rate too high to come nearer (try a tenth of --lr and --matrix-lr)."
+        "It fell and then stayed: labels that contradict each other, or change from step to step; or a "
+        "learning rate too high to come nearer (try a tenth of --lr and --matrix-lr)."
     )
 
 
