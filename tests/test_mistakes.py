@@ -206,12 +206,8 @@ def test_clipping_is_by_the_norm_of_all_gradients_together(tmp_path, monkeypatch
         before = [p.detach().clone() for p in model.parameters()]
         plain = {"optimizers": lambda: [torch.optim.SGD(model.parameters(), lr=1.0)]}
         run(folder, model=model, steps=1, clip=1e-3, warmup=0.0, others=plain)
-        return math.sqrt(
-            sum(
-                float((p - q).detach().square().sum())
-                for p, q in zip(model.parameters(), before, strict=True)
-            )
-        )
+        pairs = zip(model.parameters(), before, strict=True)
+        return math.sqrt(sum(float((p - q).detach().square().sum()) for p, q in pairs))
 
     assert moved(tmp_path / "right") == pytest.approx(1e-3, rel=1e-3)
     clipped_one_by_one(monkeypatch)

@@ -144,7 +144,7 @@ def explain(error: Exception) -> str:
     """Return the one message for an error that ends a command."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    if isinstance(error, ValueError | OSError):
+    if isinstance(error, ValueError | OSError | FloatingPointError):
         return str(error)
     return f"{type(error).__name__}: {error} (add --debug to see where this arose)"
 
