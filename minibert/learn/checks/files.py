@@ -258,7 +258,7 @@ def check_a_disk_that_fails_is_told_here_too() -> None:
     """Nobody must believe in a file that is not written."""
     for renames in (False, True):
         error = OSError("the disk is full")
-        with some_file() as path, watched(breaking(error, renames)) as _:
+        with some_file() as path, watched(breaking(error, renames)):
             expect_through(lambda path=path: replace_file(path, NEW), error)
 
 
