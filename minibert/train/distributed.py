@@ -145,8 +145,11 @@ class Objective(nn.Module):
         """Return the parts of the loss."""
         return self.loss(self.model, batch)
 
+    def gather(self) -> None:
+        """Compute nothing: for what a sharded module does before its forward pass (see `gathered`)."""
 
-def spread(objective: nn.Module, world: World, shard: bool) -> nn.Module:
+
+def spread(objective: Objective, world: World, shard: bool) -> nn.Module:
     """Return a module that computes what `objective` does, and whose gradients are summed over all processes.
 
     A sum, not a mean: whoever computes the loss divides it by the counts of the whole batch.
@@ -156,14 +159,34 @@ def spread(objective: nn.Module, world: World, shard: bool) -> nn.Module:
         world: the processes; alone, `objective` comes back as it is.
         shard: leave each process a part of every parameter (`fully_shard`). The parameters are other ones
             afterwards, so make the optimisers after this.
+
+    Raises:
+        ValueError: a model cannot be sharded with this version of torch.
     """
     if world.size == 1:
         return objective
-    if shard:
-        return sharded(objective, world)
+    return sharded(objective, world) if shard else replicated(objective)
+
+
+def replicated(objective: Objective) -> nn.Module:
+    """Leave each process the whole model (DDP, Li et al. 2020); sum in the same order at every step.
+
+    DDP groups the gradients anew after its first step, and from then on adds them up in another order. A run
+    that goes on after a stop would differ from one that never stopped, in the last bits. So the first step is
+    one that changes nothing.
+    """
     replicas = DistributedDataParallel(objective)
     replicas.register_comm_hook(None, summed)
+    loss, objective.loss = objective.loss, sum_of_weights
+    replicas(None)["sum"].backward()
+    objective.loss = loss
+    objective.zero_grad()
     return replicas
+
+
+def sum_of_weights(model: nn.Module, _: None) -> Mapping[str, Tensor]:
+    """Return a number on which every weight has an effect."""
+    return {"sum": torch.stack([p.sum() for p in model.parameters() if p.requires_grad]).sum()}
 
 
 def summed(
@@ -176,21 +199,24 @@ def summed(
     return work.get_future().then(lambda future: future.value()[0])
 
 
-def sharded(objective: nn.Module, world: World) -> nn.Module:
+def sharded(objective: Objective, world: World) -> nn.Module:
     """Leave this process a part of every parameter; each block is gathered alone, the rest together.
 
     The blocks are the modules that stand in a ModuleList. A parameter that two modules share stays one.
     """
     # Imported here: it takes a second, for which runs that shard nothing need not wait.
     from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 
+    if not hasattr(FSDPModule, "set_force_sum_reduction_for_comms"):
+        raise ValueError(f"to shard a model takes torch 2.8 or newer, this is {torch.__version__}")
     mesh = init_device_mesh(next(objective.parameters()).device.type, (world.size,))
     lists = [module for module in objective.modules() if isinstance(module, nn.ModuleList)]
     for module in [*(block for blocks in lists for block in blocks), objective]:
         part = fully_shard(module, mesh=mesh)
         part.set_gradient_divide_factor(1.0)  # a sum, not a mean
         part.set_force_sum_reduction_for_comms(True)  # gloo has no other way
+    register_fsdp_forward_method(objective, "gather")
     return objective
 
 
@@ -223,9 +249,10 @@ def synchronised(module: Any, last: bool) -> Iterator[None]:
 
 @contextmanager
 def gathered(module: Any) -> Iterator[None]:
-    """Let the model inside of `module` be called by itself, as an evaluation does.
+    """Let the model inside of `module` be called by itself in the block, as an evaluation does.
 
-    When it is sharded, all processes must call it alike: its blocks are gathered as they are needed.
+    When it is sharded, all processes must call it alike: what belongs to no block is gathered here, and each
+    block when it is called.
 
     Args:
         module: from `spread`.
@@ -233,7 +260,7 @@ def gathered(module: Any) -> Iterator[None]:
     if not is_sharded(module):
         yield
         return
-    module.unshard()
+    module.gather()
     try:
         yield
     finally:

@@ -14,8 +14,8 @@ def whole(tensor: Tensor) -> Tensor:
 def placed_like(full: Tensor, parameter: Tensor) -> Tensor:
     """Return this process's part of `full`, laid out as `parameter` is: the opposite of `whole`.
 
-    Nothing is exchanged, for every process has `full`. Where `parameter` is not in parts, `full` comes back
-    itself.
+    Nothing is exchanged, for every process has `full`. The part is a copy, which does not keep the rest of
+    `full` in memory. Where `parameter` is not in parts, `full` comes back itself.
 
     Args:
         full: of the shape of the whole parameter; the same numbers on every process.
@@ -27,8 +27,8 @@ def placed_like(full: Tensor, parameter: Tensor) -> Tensor:
 
     assert isinstance(parameter, DTensor) and parameter.placements == (Shard(0),)
     mesh = parameter.device_mesh
-    parts, rank = full.to(parameter.device).chunk(mesh.size()), mesh.get_local_rank()
-    mine = parts[rank] if rank < len(parts) else parts[0][:0]
+    parts, rank = full.chunk(mesh.size()), mesh.get_local_rank()  # of few rows, fewer parts than processes
+    mine = (parts[rank] if rank < len(parts) else full[:0]).to(parameter.device, copy=True)
     return DTensor.from_local(
         mine, mesh, parameter.placements, run_check=False, shape=full.shape, stride=full.stride()
     )
