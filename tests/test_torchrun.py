@@ -93,6 +93,15 @@ def test_any_number_of_processes_has_the_losses_of_one(place, alone, processes, 
     assert other["word_loss"] == pytest.approx(one["word_loss"], abs=1e-4)
 
 
+@pytest.mark.parametrize("words", ["", "--shard"])
+def test_many_processes_train_on_masked_words_alone_too(place, words):
+    settings = f"--steps 5 --objective mlm {words}".split()
+    many = run(place, f"mlm2{words}", 2, *settings)
+    if not words:
+        run(place, "mlm1", 1, *settings)
+    assert losses(many) == pytest.approx(losses(place / "mlm1"), abs=1e-5)
+
+
 @pytest.mark.parametrize(("first", "then"), [("2", "1"), ("1", "2"), ("2 --shard", "1"), ("1", "2 --shard")])
 def test_a_run_goes_on_with_another_number_of_processes(place, alone, first, then):
     name = f"changed-{first}-{then}".replace(" ", "")

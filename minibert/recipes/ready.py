@@ -114,7 +114,7 @@ def made_ready(preset: str, config: PretrainConfig, command: str, world: World) 
         with world.first():
             text = prepare(config.corpus, config.vocab_size, tokenizer)
         batches = training_batches(text, config)
-        model = (model or new_model(shape, text, config)).to(device)
+        model = asked_for(model or new_model(shape, text, config), config).to(device)
         require(
             config.seq_len <= model.config.max_positions,
             f"--seq-len {config.seq_len} is longer than the model's {model.config.max_positions} positions",
@@ -194,6 +194,17 @@ def new_model(shape: BertConfig, text: Text, config: PretrainConfig) -> BertForP
         counts = np.bincount(text.train.ids, minlength=shape.vocab_size) + 1.0
         with torch.no_grad():
             model.words.bias.copy_(torch.from_numpy(np.log(counts / counts.sum())))
+    return model
+
+
+def asked_for(model: BertForPretraining, config: PretrainConfig) -> BertForPretraining:
+    """Return the model with those weights frozen that the objective never asks for.
+
+    They have no gradient in any case; but DDP would wait for one.
+    """
+    if config.objective == "mlm":
+        model.bert.pooler.requires_grad_(False)
+        model.pairs.requires_grad_(False)
     return model
 
 
