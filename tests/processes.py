@@ -17,11 +17,15 @@ Work = Callable[[World, Path], None]
 """What each process does: a function that other processes can import; the folder is for all of them."""
 
 
-def together(size: int, work: Work, folder: Path, seconds: float = 300) -> list[int | None]:
+def together(
+    size: int, work: Work, folder: Path, seconds: float = 300, device: str = "cpu"
+) -> list[int | None]:
     """Return the exit codes of `size` processes that do `work`. None of them lives longer than `seconds`."""
     spawn = multiprocessing.get_context("spawn")
     port = free_port()
-    processes = [spawn.Process(target=_join, args=(rank, size, port, work, folder)) for rank in range(size)]
+    processes = [
+        spawn.Process(target=_join, args=(rank, size, port, work, folder, device)) for rank in range(size)
+    ]
     for process in processes:
         process.start()
     try:
@@ -37,7 +41,7 @@ def _exit_codes(processes: list[SpawnProcess], end: float) -> list[int | None]:
     return [process.exitcode for process in processes]
 
 
-def _join(rank: int, size: int, port: int, work: Work, folder: Path) -> None:
+def _join(rank: int, size: int, port: int, work: Work, folder: Path, device: str) -> None:
     warnings.simplefilter("error")
     torch.set_num_threads(1)
     os.environ |= {
@@ -47,7 +51,7 @@ def _join(rank: int, size: int, port: int, work: Work, folder: Path) -> None:
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
     }
-    with joined("cpu") as world:
+    with joined(device) as world:
         work(world, folder)
 
 

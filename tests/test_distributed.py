@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -90,9 +90,9 @@ def counts(batch: Batch) -> dict[str, int]:
 class Trainee:
     """A tiny BERT in training, alone or spread over processes."""
 
-    def __init__(self, world: World, shard: bool, micro_batch: int | None) -> None:
-        self.world, self.micro_batch = world, micro_batch
-        self.model = BertForPretraining(CONFIG, torch.Generator().manual_seed(0))
+    def __init__(self, world: World, shard: bool, micro_batch: int | None, device: str = "cpu") -> None:
+        self.world, self.micro_batch, self.device = world, micro_batch, world.device(device)
+        self.model = BertForPretraining(CONFIG, torch.Generator().manual_seed(0)).to(self.device)
         self.module = spread(Objective(self.model, pretraining_loss), world, shard)
         self.optimizers = self.make_optimizers(fused=micro_batch is None)
 
@@ -113,7 +113,7 @@ class Trainee:
         for at in range(first, first + count, size):
             batch = rows(step, at, min(size, first + count - at))
             with synchronised(self.module, last=at + size >= first + count):
-                losses = self.module(batch)
+                losses = self.module(batch.to(self.device))
                 parts = {n: loss * counts(batch)[n] / of_all[n] for n, loss in losses.items()}
                 torch.stack(list(parts.values())).sum().backward()
             shares = {n: share + float(parts[n].detach()) for n, share in shares.items()}
@@ -125,8 +125,9 @@ class Trainee:
 
     def loss(self) -> float:
         """Return the loss of the model as an evaluation calls it."""
+        batch = rows(99, 0, ROWS).to(self.device)
         with gathered(self.module), torch.no_grad():
-            return float(torch.stack(list(pretraining_loss(self.model, rows(99, 0, ROWS)).values())).sum())
+            return float(torch.stack(list(pretraining_loss(self.model, batch).values())).sum())
 
     def state(self) -> dict[str, Tensor]:
         """Return weights and optimisers' tensors, whole and by name, as a checkpoint has them."""
@@ -145,9 +146,9 @@ def learned(trainee: Trainee) -> dict[str, Tensor]:
     return {"history": history, "losses": torch.tensor([before, trainee.loss()])} | trainee.state()
 
 
-def learn_all(world: World, folder: Path) -> None:
+def learn_all(world: World, folder: Path, device: str = "cpu") -> None:
     for name in SIZES[world.size]:
-        trainee = Trainee(world, *CASES[name])
+        trainee = Trainee(world, *CASES[name], device=device)
         result = learned(trainee)
         assert trainee.model.words.weight is trainee.model.bert.embedding.tokens.weight
         if world.rank == 0:
@@ -181,6 +182,16 @@ def test_many_processes_train_like_one(by_many, size, name):
         torch.testing.assert_close(
             got[tensor], expected[tensor], rtol=1e-5, atol=1e-5, msg=lambda m, t=tensor: f"{t}: {m}"
         )
+
+
+@pytest.mark.slow
+@pytest.mark.gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices; above it is CPUs")
+def test_two_gpus_train_like_one_process(tmp_path):
+    assert together(2, partial(learn_all, device="cuda"), tmp_path, device="cuda") == [0, 0]
+    for name, (_, micro_batch) in CASES.items():
+        got, expected = load_file(tmp_path / f"{name}.safetensors"), by_one(micro_batch)
+        torch.testing.assert_close(got["history"], expected["history"], rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("size", [2, 3, 4])
@@ -321,6 +332,17 @@ def test_torchrun_tells_each_process_its_number(tmp_path):
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     subprocess.run([*torchrun, str(script)], check=True, timeout=60, capture_output=True)
     assert [(tmp_path / f"rank {rank}").read_text() for rank in (0, 1)] == ["[1.0, 4.0]"] * 2
+
+
+def test_an_old_torch_that_cannot_sum_in_shards_is_refused(monkeypatch):
+    from torch.distributed.fsdp import (
+        FSDPModule,
+    )  # here, for it takes a second in each of the processes above
+
+    monkeypatch.delattr(FSDPModule, "set_force_sum_reduction_for_comms")
+    objective = Objective(BertForPretraining(CONFIG), pretraining_loss)
+    with pytest.raises(ValueError, match=r"to shard a model takes torch 2\.8 or newer"):
+        spread(objective, World(0, 2), shard=True)
 
 
 def test_each_process_has_a_gpu_of_its_own(monkeypatch):
