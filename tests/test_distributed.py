@@ -335,9 +335,8 @@ def test_torchrun_tells_each_process_its_number(tmp_path):
 
 
 def test_an_old_torch_that_cannot_sum_in_shards_is_refused(monkeypatch):
-    from torch.distributed.fsdp import (
-        FSDPModule,
-    )  # here, for it takes a second in each of the processes above
+    # Imported here: it takes a second, for which most of the processes above need not wait.
+    from torch.distributed.fsdp import FSDPModule
 
     monkeypatch.delattr(FSDPModule, "set_force_sum_reduction_for_comms")
     objective = Objective(BertForPretraining(CONFIG), pretraining_loss)
