@@ -141,3 +141,69 @@ def test_report_says_where_the_report_and_the_card_are(
     assert capsys.readouterr().out == "report: runs/x/report.md\nmodel card: runs/x/README.md\n"
     assert main(["report", "runs/x", "runs/y", "runs/z"]) == 0
     assert asked == [(Path("runs/x"), ()), (Path("runs/x"), (Path("runs/y"), Path("runs/z")))]
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, PretrainConfig]]:
+    """What is tried, in place of trying it: the name of the recipe, the preset, the settings.
+
+    Trying to overfit succeeds, and no learning rate is found.
+    """
+    asked: list[tuple[str, str, PretrainConfig]] = []
+
+    def put(module: str, outcome: Any, **others: Any) -> None:
+        stand_in: Any = types.ModuleType(f"minibert.recipes.{module}")
+
+        def record(preset: str, config: PretrainConfig, command: str = "") -> Any:
+            asked.append((module, preset, config))
+            return outcome
+
+        setattr(stand_in, {"overfit": "overfit_one_batch"}.get(module, module), record)
+        vars(stand_in).update(others)
+        monkeypatch.setitem(sys.modules, f"minibert.recipes.{module}", stand_in)
+
+    put("dry_run", None, table=lambda outcome: [("model", "one"), ("whole run", "7 steps")])
+    put("overfit", types.SimpleNamespace(works=True), verdict=lambda outcome: "all works")
+    put("find_lr", types.SimpleNamespace(learned=False), table=lambda outcome: ["a table", "no rate"])
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("flag", "module", "code", "told"),
+    [
+        ("--dry-run", "dry_run", 0, "model         one\nwhole run     7 steps\n"),
+        ("--overfit-one-batch", "overfit", 0, "all works\n"),
+        ("--find-lr", "find_lr", 1, "a table\nno rate\n"),
+    ],
+)
+def test_a_run_can_be_tried_in_place_of_being_begun(tried, capsys, flag, module, code, told) -> None:
+    assert main(["pretrain", flag, "bert-mini", "--steps", "7"]) == code
+    assert tried == [(module, "bert-mini", PretrainConfig(steps=7))]
+    assert capsys.readouterr().out == told
+
+
+def test_a_batch_that_is_not_learned_ends_with_1(tried, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = types.SimpleNamespace(works=False)
+    stand_in = sys.modules["minibert.recipes.overfit"]
+    monkeypatch.setattr(stand_in, "overfit_one_batch", lambda *arguments: failed)
+    assert main(["pretrain", "--overfit-one-batch"]) == 1
+
+
+def test_one_thing_is_tried_at_a_time(tried, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pretrain", "--find-lr", "--dry-run"]) == 2
+    assert "--dry-run and --find-lr are different things to try: one at a time" in capsys.readouterr().err
+    assert tried == []
+
+
+@pytest.mark.parametrize("flag", ["--find-lr", "--overfit-one-batch"])
+def test_only_a_dry_run_goes_on_from_a_run(tried, capsys: pytest.CaptureFixture[str], flag: str) -> None:
+    assert main(["pretrain", flag, "--resume", "auto"]) == 2
+    assert f"{flag} goes on from no run, and leaves none: leave out --resume" in capsys.readouterr().err
+    assert main(["pretrain", "--dry-run", "--resume", "auto"]) == 0
+    assert tried == [("dry_run", "bert-tiny", PretrainConfig(resume="auto"))]
+
+
+def test_trials_are_no_settings_of_a_run() -> None:
+    command = pretrain_command("--find-lr")
+    assert command.trials == ["find_lr"]
+    assert not {"dry_run", "overfit_one_batch", "find_lr"} & set(vars(PretrainConfig()))

@@ -38,7 +38,7 @@ class Pretrain(PretrainConfig):
     dry_run: bool = False
     """Only try: take the first steps, read the checkpoint again, and tell what the run would take."""
     overfit_one_batch: bool = False
-    """Only try: learn one batch by heart, in at most so many --steps; it fails if anything is broken."""
+    """Only try: learn one batch by heart, in a few hundred --steps; it fails if anything is broken."""
     find_lr: bool = False
     """Only try: train a little at ever higher learning rates, draw the loss over them, and suggest some."""
     line: Suppress[str] = "minibert pretrain"
@@ -83,12 +83,13 @@ def try_to_overfit(preset: str, config: PretrainConfig, line: str) -> int:
     return 0 if result.works else 1
 
 
-def try_rates(preset: str, config: PretrainConfig, line: str) -> None:
-    """Train at ever higher rates, and print what came of it."""
+def try_rates(preset: str, config: PretrainConfig, line: str) -> int:
+    """Train at ever higher rates, print what came of it, and return the exit code."""
     from minibert.recipes.find_lr import find_lr, table
 
-    for text in table(find_lr(preset, config, line)):
-        print(text)
+    test = find_lr(preset, config, line)
+    print("\n".join(table(test)))
+    return 0 if test.learned else 1
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def preset_first(words: list[str]) -> list[str]:
 
 
 def check_pretrain(command: Pretrain) -> None:
-    """Refuse an unknown preset, trials at odds, an empty corpus, and a misspelt preset at the end of --corpus."""
+    """Refuse an unknown or misspelt preset, trials that do not go together, and an empty corpus."""
     if command.preset not in PRESETS:
         hint = suggest(command.preset, list(PRESETS))
         if Path(command.preset).is_file():

@@ -6,8 +6,12 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import torch
+from torch import nn
 
 from minibert.config import PretrainConfig, require
 from minibert.recipes.ready import Ready, made_ready
@@ -18,8 +22,8 @@ from minibert.train.feed import Batches, Feed
 from minibert.train.log import Record
 from minibert.train.out_of_memory import is_out_of_memory
 from minibert.train.phases import Phases
-from minibert.train.precision import matrix_products
-from minibert.train.step import descend, forget, remember_peaks
+from minibert.train.precision import computing, matrix_products
+from minibert.train.step import accumulate, descend, forget, remember_peaks
 from minibert.train.worker import Worker
 
 
@@ -79,8 +83,9 @@ class Trial:
 
     def __init__(self, run: Ready, batches: Batches) -> None:
         config, own = run.config, run.arguments()
+        self.loss = own["loss"]
         self.clip, self.tokens = config.clip, config.batch_size * config.seq_len
-        self.worker = Worker(run.model, own["loss"], config, ALONE, Phases(run.device))
+        self.worker = Worker(run.model, self.loss, config, ALONE, Phases(run.device))
         self.optimizers = own["optimizers"]()
         remember_peaks(self.optimizers)
         self.feed = Feed(
@@ -110,6 +115,15 @@ class Trial:
                 f"no memory for {size} sequences at once; try --micro-batch {max(1, size // 2)}, or a "
                 f"smaller model. The error was: {error}"
             ) from error
+        return {name: float(value) for name, value in losses.items()}
+
+    @torch.no_grad()
+    def losses(self, step: int, model: nn.Module) -> dict[str, float]:
+        """Return the losses of another model on a step's batch, as `gradient` does; it learns nothing."""
+        load = self.feed.load(step)
+        with computing(self.worker.precision, self.worker.device):
+            forward = partial(self.loss, model)
+            losses = accumulate(self.feed.parts(load, load.count), forward, backward=lambda loss: None)
         return {name: float(value) for name, value in losses.items()}
 
     def descend(self, rate: float) -> bool:
