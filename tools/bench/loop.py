@@ -149,9 +149,10 @@ def main() -> None:
     for optimizer in chosen.optimizer:
         seconds = measure(chosen.preset, chosen.pairs, B, T, V, optimizer, chosen.clip)
         ours, bare = 1e3 * np.median(seconds, axis=0)
+        clips = "clips, too" if chosen.clip else "does not clip"
         print(
-            f"{chosen.preset} B={B} T={T} V={V} {optimizer}, {len(seconds)} pairs, the bare loop "
-            f"{'clips' if chosen.clip else 'does not clip'}: median step ours {ours:.1f} ms, bare {bare:.1f} ms\n"
+            f"{chosen.preset} B={B} T={T} V={V} {optimizer}, {len(seconds)} pairs, the bare loop {clips}:\n"
+            f"  median step                     ours {ours:.1f} ms, bare {bare:.1f} ms\n"
             f"  median of paired differences    {interval(median_difference, seconds)}\n"
             f"  all steps, checkpoints and all  {interval(total_difference, seconds)}",
             flush=True,
