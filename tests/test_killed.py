@@ -1,5 +1,6 @@
 """A run that is killed at any moment: never lost, and in the end equal to one that lived, to the bit."""
 
+import os
 import random
 from collections import Counter
 from pathlib import Path
@@ -9,7 +10,7 @@ import torch
 from forked import Forks
 from tiny_runs import lines
 
-from minibert.train.checkpoint import checkpoint_folders, load_checkpoint
+from minibert.train.checkpoint import Checkpoint, checkpoint_folders, load_checkpoint, save_checkpoint
 
 KILLS = 50
 
@@ -21,7 +22,7 @@ def last_step(folder: Path) -> int:
 
 
 def assert_same(folder: Path, whole: Path) -> None:
-    """Two runs have the same checkpoints, to the bit, and the same metrics."""
+    """Two runs have the same checkpoints, to the bit, and the same metrics; nothing half-written is left."""
     mine, other = (checkpoint_folders(run / "checkpoints") for run in (folder, whole))
     assert [path.name for path in mine] == [path.name for path in other]
     for path, twin in zip(mine, other, strict=True):
@@ -31,6 +32,7 @@ def assert_same(folder: Path, whole: Path) -> None:
             for name, tensor in one.tensors[kind].items():
                 assert torch.equal(tensor, two.tensors[kind][name]), (path, name)
     assert lines(folder) == lines(whole)
+    assert not list(folder.glob("checkpoints/.*"))
 
 
 @pytest.mark.slow
@@ -58,3 +60,24 @@ def test_killed_at_fifty_random_moments_a_run_is_never_lost_and_ends_equal_to_th
 
     assert all(places[place] for place in ("start", "step", "look", "save")), places
     assert ended and interrupted, "no run came to its end, or none was killed in the middle of a save"
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux tells which file was synced")
+def test_a_power_failure_finds_everything_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    events: list[str] = []
+    replace = os.replace
+
+    def renamed(source, target):
+        events.append(f"{Path(source).name} -> {Path(target).name}")
+        replace(source, target)
+
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: events.append(Path(os.readlink(f"/proc/self/fd/{handle}")).name)
+    )
+    monkeypatch.setattr(os, "replace", renamed)
+    save_checkpoint(tmp_path / "step-1", Checkpoint({"model": {"w": torch.zeros(3)}}, {"step": 1}))
+    aside = ".step-1.partial"
+    assert events == [
+        *("model.safetensors", "numbers.json", aside),
+        *("manifest.json", aside, f"{aside} -> step-1", tmp_path.name),
+    ]
