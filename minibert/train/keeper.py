@@ -59,7 +59,8 @@ class Keeper:
             Whether it is on the disk. If there is no room for it, that is said, and the older ones stay.
         """
         tensors = {"model": model_tensors(self.model), "optimizer": optimizer_tensors(self.optimizers)}
-        gathered = {kind: {name: whole(t) for name, t in own.items()} for kind, own in tensors.items()}
+        # All processes gather in the same order: what one has loaded comes in that of a hash table.
+        gathered = {kind: {name: whole(own[name]) for name in sorted(own)} for kind, own in tensors.items()}
         written = 1.0
         if self.world.rank == 0:
             try:
