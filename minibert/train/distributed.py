@@ -155,7 +155,8 @@ def spread(objective: Objective, world: World, shard: bool) -> nn.Module:
     A sum, not a mean: whoever computes the loss divides it by the counts of the whole batch.
 
     Args:
-        objective: on its device, with the same weights on all processes.
+        objective: on its device, with the same weights on all processes. A parameter that the loss does not
+            reach must not require a gradient: the others would wait for it.
         world: the processes; alone, `objective` comes back as it is.
         shard: leave each process a part of every parameter (`fully_shard`). The parameters are other ones
             afterwards, so make the optimisers after this.
@@ -209,7 +210,10 @@ def sharded(objective: Objective, world: World) -> nn.Module:
     from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 
     if not hasattr(FSDPModule, "set_force_sum_reduction_for_comms"):
-        raise ValueError(f"to shard a model takes torch 2.8 or newer, this is {torch.__version__}")
+        raise ValueError(
+            f"--shard takes torch 2.8 or newer, this is {torch.__version__}: install a newer one, or leave "
+            "--shard out"
+        )
     mesh = init_device_mesh(next(objective.parameters()).device.type, (world.size,))
     lists = [module for module in objective.modules() if isinstance(module, nn.ModuleList)]
     for module in [*(block for blocks in lists for block in blocks), objective]:
