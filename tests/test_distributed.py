@@ -340,7 +340,7 @@ def test_an_old_torch_that_cannot_sum_in_shards_is_refused(monkeypatch):
 
     monkeypatch.delattr(FSDPModule, "set_force_sum_reduction_for_comms")
     objective = Objective(BertForPretraining(CONFIG), pretraining_loss)
-    with pytest.raises(ValueError, match=r"--shard takes torch 2\.8 or newer, this is .*: install a newer one"):
+    with pytest.raises(ValueError, match=r"--shard takes torch 2\.8 or newer, this is "):
         spread(objective, World(0, 2), shard=True)
 
 
