@@ -44,7 +44,8 @@ def test_parts_give_the_loss_and_the_gradient_of_the_whole(micro_batch):
 def test_every_precision_has_nearly_the_gradient_of_float32(precision, tolerance):
     plain, expected = gradient()
     other, got = gradient(3, precision=precision)
-    plain.clip(1e9), other.clip(1e9)
+    plain.clip(1e9)
+    other.clip(1e9)
     assert got["loss"].dtype == torch.float32
     torch.testing.assert_close(got, expected, rtol=tolerance, atol=tolerance)
     torch.testing.assert_close(gradients(other), gradients(plain), rtol=tolerance, atol=tolerance)

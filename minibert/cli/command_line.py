@@ -21,7 +21,7 @@ from minibert.cli import lessons
 from minibert.cli.data_sets import DataGet, DataList, DataRemove, DataShow
 from minibert.cli.proofs import Prove
 from minibert.cli.runs import Fill, Pretrain, Report, check_pretrain, preset_first
-from minibert.cli.terminal import UsageError
+from minibert.cli.terminal import UsageError, rank
 from minibert.cli.tokens import Tokenize
 from minibert.cli.vectors import Embed, Similar
 from minibert.config import PRESETS, suggest
@@ -165,11 +165,6 @@ def program() -> str:
     if rank() is None:
         return "minibert"
     return f"torchrun --nproc-per-node {os.environ['LOCAL_WORLD_SIZE']} -m minibert"
-
-
-def rank() -> int | None:
-    """Return which of several processes this one is, as torchrun says; None when it is alone."""
-    return int(os.environ["RANK"]) if "RANK" in os.environ else None
 
 
 def speaker(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, Suppress, arg
 
-from minibert.cli.terminal import UsageError, bars, columns, entry
+from minibert.cli.terminal import UsageError, bars, columns, entry, rank
 from minibert.config import PRESETS, PretrainConfig, suggest
 from minibert.sources import cards
 
@@ -62,6 +62,8 @@ def begin(preset: str, config: PretrainConfig, line: str) -> None:
     from minibert.report.run_files import read_run
 
     run = pretrain(preset, config, command=line)
+    if rank():  # the first of the processes says it
+        return
     print(f"\nThe run is in {run}. Next:\n  minibert fill {run} {shlex.quote(read_run(run).text_to_fill)}")
     print(f"  minibert report {run}")
 

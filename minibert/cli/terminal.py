@@ -1,5 +1,6 @@
 """What commands share: how wrong usage is told, and what is printed with."""
 
+import os
 import shutil
 import textwrap
 from collections.abc import Sequence
@@ -7,6 +8,11 @@ from collections.abc import Sequence
 
 class UsageError(Exception):
     """The command line is wrong: exit code 2."""
+
+
+def rank() -> int | None:
+    """Return which of several processes this one is, as torchrun says; None when it is alone."""
+    return int(os.environ["RANK"]) if "RANK" in os.environ else None
 
 
 def columns() -> int:

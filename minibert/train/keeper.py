@@ -59,8 +59,7 @@ class Keeper:
             Whether it is on the disk. If there is no room for it, that is said, and the older ones stay.
         """
         tensors = {"model": model_tensors(self.model), "optimizer": optimizer_tensors(self.optimizers)}
-        # All processes gather in the same order: what one has loaded comes in that of a hash table.
-        gathered = {kind: {name: whole(own[name]) for name in sorted(own)} for kind, own in tensors.items()}
+        gathered = {kind: self.gather(own) for kind, own in tensors.items()}
         written = 1.0
         if self.world.rank == 0:
             try:
@@ -70,6 +69,19 @@ class Keeper:
                 written = 0.0
                 logger.warning("%s", self.explain(error, gathered))
         return self.world.sum([written if self.world.rank == 0 else 0.0]) == [1.0]
+
+    def gather(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return whole tensors on the CPU: to process 0, for the others only help to put them together.
+
+        One after another, so that no device holds more than one of them; and sorted, for all must have the
+        same order, and what was loaded comes in that of a hash table.
+        """
+        gathered = {}
+        for name in sorted(tensors):
+            full = whole(tensors[name])
+            if self.world.rank == 0:
+                gathered[name] = full.detach().cpu()
+        return gathered
 
     def path(self, step: int) -> Path:
         """Return the folder of a step's checkpoint."""

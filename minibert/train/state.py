@@ -1,7 +1,7 @@
 """What a run knows of itself: how far it has come, when it ends, what it has measured lately."""
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -54,7 +54,7 @@ class Averages:
     """Means of what was measured since the last line of the log; what is not finite is left out."""
 
     def __init__(self, at: Progressed) -> None:
-        self.sums: Counter[str] = Counter()
+        self.sums: defaultdict[str, float] = defaultdict(float)
         self.counts: Counter[str] = Counter()
         self.tokens, self.seconds = at.tokens, at.seconds
         self.step_seconds = 1e-3
@@ -76,6 +76,6 @@ class Averages:
         """Return the means, the tokens and the seconds since the last time, and start again."""
         means = {name: total / self.counts[name] for name, total in self.sums.items()}
         tokens, seconds = at.tokens - self.tokens, at.seconds - self.seconds
-        self.sums, self.counts = Counter(), Counter()
+        self.sums, self.counts = defaultdict(float), Counter()
         self.tokens, self.seconds = at.tokens, at.seconds
         return means, tokens, seconds

@@ -38,10 +38,9 @@ class Worker:
         self.device = next(model.parameters()).device
         self.precision = config.precision
         self.scaler = LossScaler() if config.precision == "fp16" else None
-        objective = Objective(model, loss)
+        self.module = spread(Objective(model, loss), world, config.shard)
         if config.compile:
-            objective.compile()
-        self.module = spread(objective, world, config.shard)
+            self.module.compile()
 
     def gradient(self, parts: Sequence[Part]) -> dict[str, Tensor]:
         """Set the parameters' gradients to those of a whole batch; return this process's share of its losses.
