@@ -1,6 +1,7 @@
 """Runs of a few moments, told apart by where they are, to be killed there (see forked.py)."""
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from torch import nn
 from minibert.train.loop import Loop
 
 torch.set_num_threads(1)
-os.fsync = lambda handle: None  # what a killed process has written the kernel keeps, synced or not
+os.fsync = lambda handle: time.sleep(0.002)  # the kernel keeps what a killed process wrote, synced or not
 
 
 def telling(place: str, method: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,12 +40,13 @@ def evaluate(model: nn.Module) -> dict[str, float]:
     return {"word_loss": sum(losses) / len(losses)}
 
 
-def live(folder: str) -> None:
+def live(folder: str, precision: str) -> None:
     """Begin a run, or go on with it: batches in parts, dropout, two optimisers, looks, and one best."""
     run(
         Path(folder),
         resume=True,
         steps=40,
+        precision=precision,
         micro_batch=3,
         checkpoint_every=2,
         log_every=3,

@@ -14,6 +14,9 @@ from minibert.train.checkpoint import Checkpoint, checkpoint_folders, load_check
 
 KILLS = 50
 
+PRECISIONS = ("bf16", "fp16", "float32")
+"""Of the runs, one after the other."""
+
 
 def last_step(folder: Path) -> int:
     """The step of the newest checkpoint, which is whole; 0 before the first."""
@@ -39,24 +42,22 @@ def assert_same(folder: Path, whole: Path) -> None:
 def test_killed_at_fifty_random_moments_a_run_is_never_lost_and_ends_equal_to_the_bit(tmp_path):
     draw, places, ended, interrupted = random.Random(0), Counter(), 0, 0
     with Forks("killed_runs", tmp_path / "said.txt") as forks:
-        whole = tmp_path / "whole"
-        lasts = forks.run("live", str(whole)).seconds
-
-        folder = tmp_path / "killed-0"
-        while places.total() < KILLS:
+        lasts = [forks.run("live", str(tmp_path / each), each).seconds for each in PRECISIONS]
+        folder, precision = tmp_path / "killed-0", PRECISIONS[0]
+        while places.total() < KILLS or last_step(folder):
+            kill = places.total() < KILLS  # else the last run may come to its end
             before = last_step(folder)
-            end = forks.run("live", str(folder), seconds=draw.random() ** 2 * lasts / 3)  # often early
+            seconds = draw.random() ** 2 * min(lasts) / 3 if kill else None  # most of them early
+            end = forks.run("live", str(folder), precision, seconds=seconds)
             assert end.code in (0, -9), end.said
             assert last_step(folder) >= before
             if end.code:
                 places[end.place] += 1
                 interrupted += bool(list(folder.glob("checkpoints/.step-*.partial")))
             else:
-                assert_same(folder, whole)
+                assert_same(folder, tmp_path / precision)
                 ended += 1
-                folder = tmp_path / f"killed-{ended}"
-        assert forks.run("live", str(folder)).code == 0
-        assert_same(folder, whole)
+                folder, precision = tmp_path / f"killed-{ended}", PRECISIONS[ended % len(PRECISIONS)]
 
     assert all(places[place] for place in ("start", "step", "look", "save")), places
     assert ended and interrupted, "no run came to its end, or none was killed in the middle of a save"
