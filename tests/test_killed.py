@@ -63,6 +63,43 @@ def test_killed_at_fifty_random_moments_a_run_is_never_lost_and_ends_equal_to_th
     assert ended and interrupted, "no run came to its end, or none was killed in the middle of a save"
 
 
+def stage(run: Path) -> str:
+    """How far the files of a run folder have come."""
+    saved = [path.name for path in checkpoint_folders(run / "checkpoints")]
+    if saved:
+        return "trained" if "step-00000006" in saved else "saved"
+    return "begun" if run.exists() else "reading"
+
+
+@pytest.mark.slow
+def test_the_whole_command_may_be_killed_at_any_moment_from_its_first_word_to_its_last(tmp_path):
+    draw, stages, folder = random.Random(1), Counter(), tmp_path / "killed"
+    with Forks("command_runs", tmp_path / "said.txt") as forks:
+        whole = tmp_path / "whole"
+        whole.mkdir()
+        lasts = forks.run("pretrain", str(whole)).seconds
+        while stages.total() < 25:
+            folder.mkdir(exist_ok=True)
+            end = forks.run("pretrain", str(folder), "--resume", "auto", seconds=draw.random() * lasts)
+            assert end.code in (0, -9), end.said
+            if end.code:
+                stages[stage(folder / "run")] += 1
+            else:
+                assert_same_model(folder / "run", whole / "run")
+                folder = tmp_path / f"killed-{stages.total()}"
+        folder.mkdir(exist_ok=True)
+        assert forks.run("pretrain", str(folder), "--resume", "auto").code == 0
+        assert_same_model(folder / "run", whole / "run")
+    assert len(stages) >= 3, stages
+
+
+def assert_same_model(run: Path, other: Path) -> None:
+    """Two finished runs have left the same files, but for the times in them."""
+    for name in ("model.safetensors", "evaluation.json", "config.json", "tokenizer.json", "vocab.txt"):
+        assert (run / name).read_bytes() == (other / name).read_bytes(), name
+    assert not list(run.glob(".*"))
+
+
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux tells which file was synced")
 def test_a_power_failure_finds_everything_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
     events: list[str] = []
