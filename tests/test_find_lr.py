@@ -39,6 +39,7 @@ def dipping(lowest_at: float, edge: float, depth: float = 0.3) -> np.ndarray:
     return falls + 5 * np.clip(np.log(FACTORS / edge), 0, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [{}, {"optimizer": "adamw", "micro_batch": 3}, {"objective": "mlm", "precision": "bf16"}],
