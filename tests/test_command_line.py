@@ -137,6 +137,8 @@ def test_an_interrupt_is_exit_code_130_and_says_how_to_go_on(
     [
         (["pretrain", "--resume=auto"], "stopped; to go on: minibert pretrain --resume=auto"),
         (["data", "get", "sotu"], "stopped; to go on: minibert data get sotu"),
+        (["pretrain", "--find-lr", "--steps", "9"], "stopped"),
+        (["pretrain", "bert-mini", "--dry_run"], "stopped"),
         (["report", "runs/x"], "stopped"),
     ],
 )

@@ -77,6 +77,9 @@ COMMANDS: dict[str, Any] = {
     "data": {"list": DataList, "show": DataShow, "get": DataGet, "remove": DataRemove},
 }
 
+TRIALS = {"--dry-run", "--overfit-one-batch", "--find-lr"}
+"""Flags of pretrain with which it keeps nothing, and has nothing to go on from."""
+
 registry = ConstructorRegistry()
 
 
@@ -153,7 +156,7 @@ def how_to_resume(words: list[str]) -> str:
     """Say how to go on after a signal."""
     if words[:2] == ["data", "get"]:
         return f"stopped; to go on: minibert {shlex.join(words)}"
-    if words[:1] != ["pretrain"]:
+    if words[:1] != ["pretrain"] or TRIALS & {word.replace("_", "-") for word in words}:
         return "stopped"
     resumes = any(word.split("=")[0] == "--resume" for word in words)
     again = shlex.join(words if resumes else [*words, "--resume", "auto"])
