@@ -94,9 +94,11 @@ def test_a_run_that_is_alive_is_not_joined_by_a_second(folder, finished, refused
     script = "import time; from pathlib import Path; from minibert.files import folder_lock\n"
     script += f"with folder_lock(Path({str(folder / 'run')!r})): print('here', flush=True); time.sleep(600)"
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout is not None and other.stdout.readline() == "here\n"
-        said = refused(*resume(folder, finished))
-        other.kill()
+        try:
+            assert other.stdout is not None and other.stdout.readline() == "here\n"
+            said = refused(*resume(folder, finished))
+        finally:
+            other.kill()
     assert f"{folder}/run/run.lock: process {other.pid} " in said and "--out" in said
     assert main(resume(folder, finished)) == 0
 
