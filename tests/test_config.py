@@ -2,7 +2,7 @@
 
 import pytest
 
-from minibert.config import PRESETS, BertConfig, PretrainConfig, from_dict, model_config, suggest
+from minibert.config import SIZES, BertConfig, PretrainConfig, from_dict, model_config, suggest
 
 
 def test_an_unknown_setting_is_refused_with_the_nearest_one():
@@ -74,4 +74,4 @@ def test_presets_have_the_published_sizes(preset, layers, width, millions):
     block = 4 * (D * D + D) + 2 * D * F + F + D + 4 * D
     embeddings = (30522 + 512 + 2) * D + 2 * D
     assert (embeddings + shape.layers * block + D * D + D) / 1e6 == pytest.approx(millions, rel=0.02)
-    assert len(PRESETS) == 6
+    assert len(SIZES[BertConfig]) == 6

@@ -1,42 +1,55 @@
 """Every setting, its unit, its default, and the named presets."""
 
-import difflib
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
+
+from minibert.config.shapes import (
+    KINDS,
+    PRESETS,
+    SIZES,
+    BertConfig,
+    GptConfig,
+    LlamaConfig,
+    LstmConfig,
+    ModernBertConfig,
+    QwenConfig,
+    RnnConfig,
+    Shape,
+)
+from minibert.config.values import from_dict, require, suggest
+
+__all__ = [
+    "DEFAULT_MINUTES",
+    "FORMATS",
+    "KINDS",
+    "OBJECTIVES",
+    "PRESETS",
+    "SIZES",
+    "BertConfig",
+    "GptConfig",
+    "LlamaConfig",
+    "LstmConfig",
+    "ModernBertConfig",
+    "Objective",
+    "Part",
+    "PretrainConfig",
+    "QwenConfig",
+    "RnnConfig",
+    "Shape",
+    "TextConfig",
+    "TokenizerKind",
+    "TrainConfig",
+    "from_dict",
+    "model_config",
+    "require",
+    "settled",
+    "suggest",
+]
 
 DEFAULT_MINUTES = 4.8
 """How long a run trains when neither `steps` nor `max_minutes` is given (minutes)."""
-
-Config = TypeVar("Config")
-
-
-def suggest(word: str, known: Sequence[str]) -> str:
-    """Return " Did you mean 'X'?" for the known word nearest to `word`, or nothing."""
-    close = difflib.get_close_matches(word, known, n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
-
-
-def from_dict(cls: type[Config], values: dict[str, Any]) -> Config:
-    """Build the dataclass `cls` from a dictionary.
-
-    Raises ValueError for a key that `cls` does not have, with the nearest one it has.
-    """
-    known = [field.name for field in fields(cls)]  # pyright: ignore[reportArgumentType]
-    for key in values:
-        if key not in known:
-            raise ValueError(
-                f"{cls.__name__} has no setting {key!r}.{suggest(key, known)} It has: {', '.join(known)}"
-            )
-    return cls(**values)
-
-
-def require(condition: bool, message: str) -> None:
-    """Raise ValueError with `message` unless `condition` holds."""
-    if not condition:
-        raise ValueError(message)
-
 
 FORMATS = {
     "file": "one document per file",
@@ -66,68 +79,6 @@ class Part:
 
     def __post_init__(self) -> None:
         require(self.format in FORMATS, f"no format {self.format!r}.{suggest(self.format, list(FORMATS))}")
-
-
-@dataclass(frozen=True)
-class BertConfig:
-    """The shape of a BERT and how its weights start (Devlin et al. 2019, section 3)."""
-
-    vocab_size: int = 8192
-    """V, pieces in the vocabulary."""
-    layers: int = 2
-    """L, transformer blocks."""
-    width: int = 128
-    """D, width of the hidden states."""
-    heads: int = 2
-    """H, attention heads; each is D / H wide."""
-    feedforward: int = 512
-    """F, width inside the feed-forward block."""
-    max_positions: int = 512
-    """Longest sequence, in tokens."""
-    segments: int = 2
-    """Segment kinds: sentence A and sentence B."""
-    activation: Literal["gelu", "gelu_tanh", "relu"] = "gelu"
-    """What stands between the two feed-forward layers."""
-    dropout: float = 0.1
-    """Share of hidden units left out in training, between 0 and 1."""
-    attention_dropout: float = 0.1
-    """Share of attention weights left out in training, between 0 and 1."""
-    norm_eps: float = 1e-12
-    """Epsilon under the root of the layer norm."""
-    init_std: float = 0.02
-    """Standard deviation of the weights at the start."""
-    position_init: Literal["normal", "sinusoidal"] = "normal"
-    """How the learned positions start: noise as in the paper, or the sinusoids of Vaswani et al. 2017."""
-    pad_id: int = 0
-    """Token id of padding."""
-
-    def __post_init__(self) -> None:
-        for name in ("vocab_size", "layers", "width", "heads", "feedforward", "max_positions", "segments"):
-            require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
-        require(
-            self.width % self.heads == 0,
-            f"width must be a multiple of heads, got width {self.width} and heads {self.heads}",
-        )
-        for name in ("dropout", "attention_dropout"):
-            require(0 <= getattr(self, name) < 1, f"{name} must be in [0, 1), got {getattr(self, name)}")
-        require(
-            0 <= self.pad_id < self.vocab_size,
-            f"pad_id must be in [0, {self.vocab_size}), got {self.pad_id}",
-        )
-
-
-PRESETS: dict[str, dict[str, int]] = {
-    "bert-tiny": {"layers": 2, "width": 128, "heads": 4, "feedforward": 512},
-    "bert-mini": {"layers": 4, "width": 256, "heads": 4, "feedforward": 1024},
-    "bert-small": {"layers": 4, "width": 512, "heads": 8, "feedforward": 2048},
-    "bert-medium": {"layers": 8, "width": 512, "heads": 8, "feedforward": 2048},
-    "bert-base": {"layers": 12, "width": 768, "heads": 12, "feedforward": 3072},
-    "bert-large": {"layers": 24, "width": 1024, "heads": 16, "feedforward": 4096},
-}
-"""Sizes of the published BERTs (Devlin et al. 2019; Turc et al. 2019 for the small ones).
-
-Differs from the papers: bert-tiny has 4 heads of 32, not 2 of 64, and tells next sentences better for it.
-"""
 
 
 @dataclass(frozen=True)
@@ -213,6 +164,21 @@ class TextConfig:
     """`auto`: go on from the newest good checkpoint in the run folder, if there is one."""
 
 
+Objective = Literal["mlm+nsp", "mlm", "clm"]
+TokenizerKind = Literal["wordpiece", "bpe", "char"]
+
+OBJECTIVES: dict[type, tuple[Objective, ...]] = {
+    BertConfig: ("mlm+nsp", "mlm"),
+    ModernBertConfig: ("mlm",),
+    GptConfig: ("clm",),
+    LlamaConfig: ("clm",),
+    QwenConfig: ("clm",),
+    RnnConfig: ("clm",),
+    LstmConfig: ("clm",),
+}
+"""What each kind of model can learn by; the first one if nothing is said."""
+
+
 @dataclass(frozen=True)
 class PretrainConfig(TrainConfig, TextConfig):
     """What `minibert pretrain` does."""
@@ -236,8 +202,13 @@ class PretrainConfig(TrainConfig, TextConfig):
     word_bias: Literal["frequencies", "zero"] = "frequencies"
     """How the bias over the vocabulary starts: at the log frequencies of the pieces, or at zero."""
 
-    objective: Literal["mlm+nsp", "mlm"] = "mlm+nsp"
-    """Masked words and next sentences, or masked words alone."""
+    tokenizer: TokenizerKind | None = None
+    """What the text is cut into: word pieces (encoders, if not given), byte pairs (causal models, if not
+    given), or single characters."""
+
+    objective: Objective | None = None
+    """Masked words and next sentences (BERT, if not given), masked words alone, or the next token (`clm`: all
+    causal models)."""
     mask_rate: float = 0.3
     """Share of the tokens to predict in training, between 0 and 1; evaluation always asks for 15 %."""
     whole_words: bool = False
@@ -277,27 +248,51 @@ class PretrainConfig(TrainConfig, TextConfig):
             require(value is None or value > 0, f"{name} must be above 0, got {value}")
 
 
-def model_config(preset: str, run: PretrainConfig) -> BertConfig:
-    """Return the model of a preset with the sizes that `run` overrides.
+def settled(preset: str, run: PretrainConfig) -> PretrainConfig:
+    """Return `run` with what it leaves to the kind of model: the objective and the tokenizer.
 
-    Raises ValueError for an unknown preset, or sizes that do not fit together.
+    Raises ValueError for an unknown preset, and for an objective that its kind of model cannot learn by.
     """
     if preset not in PRESETS:
         raise ValueError(
             f"no preset {preset!r}.{suggest(preset, list(PRESETS))} Presets: {', '.join(PRESETS)}"
         )
-    sizes: dict[str, Any] = dict(PRESETS[preset])
-    if run.layers is not None:
-        sizes["layers"] = run.layers
-    if run.width is not None:
-        sizes |= {"width": run.width, "heads": max(1, run.width // 64), "feedforward": 4 * run.width}
-    if run.heads is not None:
-        sizes["heads"] = run.heads
-    return BertConfig(
-        **sizes,
-        vocab_size=run.vocab_size,
-        max_positions=max(512, run.seq_len),
-        dropout=run.dropout,
-        attention_dropout=run.dropout,
-        position_init=run.position_init,
+    known = OBJECTIVES[KINDS[preset]]
+    objective = run.objective or known[0]
+    require(
+        objective in known,
+        f"{preset} learns by {' or '.join(known)}, got --objective {objective}; leave it out",
     )
+    tokenizer = run.tokenizer or ("bpe" if objective == "clm" else "wordpiece")
+    return dataclasses.replace(run, objective=objective, tokenizer=tokenizer)
+
+
+def model_config(preset: str, run: PretrainConfig) -> Shape:
+    """Return the model of a preset with the sizes that `run` overrides.
+
+    Raises ValueError for an unknown preset, sizes that this kind of model does not have, and sizes that do
+    not fit together.
+    """
+    settled(preset, run)
+    kind, standard = KINDS[preset], PRESETS[preset]
+    has = {field.name for field in dataclasses.fields(kind)}
+    given = {name: getattr(run, name) for name in ("layers", "width", "heads")}
+    given = {name: size for name, size in given.items() if size is not None}
+    for name in set(given) - has:
+        raise ValueError(f"{preset} has no {name}; leave out --{name}")
+
+    sizes: dict[str, Any] = {**standard, **given}
+    if run.width is not None and "heads" in has:
+        sizes["heads"] = run.heads or max(1, run.width // 64)
+        sizes["feedforward"] = round(run.width * standard["feedforward"] / standard["width"])
+    if "key_heads" in has:
+        sizes["key_heads"] = sizes["heads"]
+    settings: dict[str, Any] = {
+        **sizes,
+        "vocab_size": run.vocab_size,
+        "max_positions": max(getattr(kind, "max_positions", 0), run.seq_len),
+        "dropout": run.dropout,
+        "attention_dropout": run.dropout,
+        "position_init": run.position_init,
+    }
+    return kind(**{name: value for name, value in settings.items() if name in has})
