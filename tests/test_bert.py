@@ -14,7 +14,7 @@ from strategies import batches, configs, seeds
 from torch import Generator, Tensor
 
 from minibert.config import PRESETS, BertConfig, from_dict
-from minibert.hub import from_hugging_face, to_hugging_face, write_config
+from minibert.hub.bert_folder import from_hugging_face, to_hugging_face, write_config
 from minibert.learn.checks import model_bert as model_checks
 from minibert.model.bert import BertForPretraining
 from minibert.model.position import sinusoids
@@ -41,7 +41,7 @@ def twins(
     config: BertConfig, seed: int, kernel: str
 ) -> tuple[BertForPretraining, transformers.BertForPreTraining]:
     """Return a random BERT of transformers and ours with its weights, float64."""
-    settings = {key: value for key, value in write_config(config, None).items() if key != "minibert"}
+    settings = {key: value for key, value in write_config(config).items() if key != "minibert"}
     settings["attn_implementation"] = kernel
     theirs = transformers.BertForPreTraining(transformers.BertConfig(**settings))
     randomise(theirs, seed, scale=0.3)

@@ -21,7 +21,7 @@ from minibert.byhand.loss import IGNORE
 from minibert.byhand.optimizer import adamw, clip, decay_of, schedule
 from minibert.byhand.parameters import Parameters
 from minibert.config import BertConfig
-from minibert.hub import from_hugging_face, to_hugging_face, write_config
+from minibert.hub.bert_folder import from_hugging_face, to_hugging_face, write_config
 from minibert.learn.checks import bert as checks
 from minibert.model.bert import BertForPretraining
 from minibert.recipes.byhand import examples_of
@@ -47,7 +47,7 @@ def gradients(model: torch.nn.Module) -> Parameters:
 
 def their_twin(model: BertForPretraining) -> transformers.BertForPreTraining:
     """Return the BERT of transformers with the weights of ours."""
-    values = {key: value for key, value in write_config(model.config, None).items() if key != "minibert"}
+    values = {key: value for key, value in write_config(model.config).items() if key != "minibert"}
     theirs = transformers.BertForPreTraining(transformers.BertConfig(**values)).double()
     missing, unexpected = theirs.load_state_dict(to_hugging_face(model.state_dict()), strict=False)
     assert not unexpected and all(name.startswith("cls.predictions.decoder.") for name in missing)

@@ -2,31 +2,7 @@
 
 import pytest
 
-from minibert.config import SIZES, BertConfig, PretrainConfig, from_dict, model_config, suggest
-
-
-def test_an_unknown_setting_is_refused_with_the_nearest_one():
-    with pytest.raises(ValueError, match=r"BertConfig has no setting 'head'\. Did you mean 'heads'\?"):
-        from_dict(BertConfig, {"head": 3})
-    assert from_dict(BertConfig, {"heads": 4}).heads == 4
-
-
-def test_suggest_says_nothing_when_nothing_is_near():
-    assert suggest("zzz", ["heads", "width"]) == ""
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"width": 100, "heads": 3}, "multiple of heads, got width 100 and heads 3"),
-        ({"layers": 0}, "layers must be at least 1, got 0"),
-        ({"dropout": 1.0}, r"dropout must be in \[0, 1\), got 1.0"),
-        ({"pad_id": 9000}, r"pad_id must be in \[0, 8192\), got 9000"),
-    ],
-)
-def test_an_impossible_model_is_refused_with_the_reason(changes, message):
-    with pytest.raises(ValueError, match=message):
-        BertConfig(**changes)
+from minibert.config import BertConfig, LlamaConfig, PretrainConfig, model_config, settled
 
 
 @pytest.mark.parametrize(
@@ -49,29 +25,40 @@ def test_an_impossible_run_is_refused_with_the_reason(changes, message):
 
 def test_sizes_override_the_preset_and_bring_heads_and_feedforward_along():
     shape = model_config("bert-tiny", PretrainConfig(width=320, layers=3))
+    assert isinstance(shape, BertConfig)
     assert (shape.layers, shape.width, shape.heads, shape.feedforward) == (3, 320, 5, 1280)
     assert model_config("bert-tiny", PretrainConfig(width=320, heads=10)).heads == 10
     assert model_config("bert-tiny", PretrainConfig(seq_len=1024)).max_positions == 1024
 
 
-@pytest.mark.parametrize(
-    ("preset", "layers", "width", "millions"),
-    [
-        ("bert-tiny", 2, 128, 4.4),
-        ("bert-mini", 4, 256, 11.3),
-        ("bert-small", 4, 512, 29.1),
-        ("bert-medium", 8, 512, 41.7),
-        ("bert-base", 12, 768, 110.1),
-        ("bert-large", 24, 1024, 336.2),
-    ],
-)
-def test_presets_have_the_published_sizes(preset, layers, width, millions):
-    # Turc et al. 2019 and the google-research/bert README: V = 30522, with the pooler, without the heads.
-    shape = model_config(preset, PretrainConfig(vocab_size=30522))
-    assert (shape.layers, shape.width, shape.feedforward) == (layers, width, 4 * width)
-    assert shape.heads == (4 if preset == "bert-tiny" else width // 64)
-    D, F = shape.width, shape.feedforward
-    block = 4 * (D * D + D) + 2 * D * F + F + D + 4 * D
-    embeddings = (30522 + 512 + 2) * D + 2 * D
-    assert (embeddings + shape.layers * block + D * D + D) / 1e6 == pytest.approx(millions, rel=0.02)
-    assert len(SIZES[BertConfig]) == 6
+def test_a_gate_keeps_its_share_of_the_width_and_key_heads_are_heads():
+    shape = model_config("llama-tiny", PretrainConfig(width=256, heads=8))
+    assert isinstance(shape, LlamaConfig)
+    assert (shape.heads, shape.key_heads, shape.feedforward) == (8, 8, 704)
+
+
+def test_a_size_that_a_kind_does_not_have_is_refused():
+    with pytest.raises(ValueError, match="lstm-tiny has no heads; leave out --heads"):
+        model_config("lstm-tiny", PretrainConfig(heads=2))
+
+
+def test_what_is_not_said_is_settled_by_the_kind_of_model():
+    for preset, objective, tokenizer in (
+        ("bert-tiny", "mlm+nsp", "wordpiece"),
+        ("modernbert-tiny", "mlm", "wordpiece"),
+        ("gpt-tiny", "clm", "bpe"),
+        ("rnn-tiny", "clm", "bpe"),
+    ):
+        run = settled(preset, PretrainConfig())
+        assert (run.objective, run.tokenizer) == (objective, tokenizer)
+    run = settled("gpt-tiny", PretrainConfig(tokenizer="char"))
+    assert (run.objective, run.tokenizer) == ("clm", "char")
+
+
+def test_an_objective_that_a_kind_cannot_learn_by_is_refused():
+    with pytest.raises(ValueError, match=r"gpt-tiny learns by clm, got --objective mlm; leave it out"):
+        settled("gpt-tiny", PretrainConfig(objective="mlm"))
+    with pytest.raises(ValueError, match=r"bert-tiny learns by mlm\+nsp or mlm, got --objective clm"):
+        settled("bert-tiny", PretrainConfig(objective="clm"))
+    with pytest.raises(ValueError, match=r"no preset 'gpt-tyni'\. Did you mean 'gpt-tiny'"):
+        settled("gpt-tyni", PretrainConfig())

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import logging
 import os
-import pickle
 import stat
 from pathlib import Path
 
@@ -12,6 +11,16 @@ import pytest
 import torch
 import transformers
 from hypothesis import given
+from model_folders import (
+    ATTEND,
+    IDS,
+    SEGMENTS,
+    SMALL,
+    folder,
+    model,
+    refusal,
+    tokenizer,
+)
 from oracles import distance, randomise
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -20,47 +29,17 @@ from strategies import configs, seeds
 from torch import Tensor
 
 from minibert import sources
-from minibert.config import BertConfig
-from minibert.hub import (
-    encoder_from_pretrained,
-    from_hugging_face,
-    from_pretrained,
-    save_pretrained,
-    to_hugging_face,
-)
+from minibert.hub import encoder_from_pretrained, from_pretrained, save_pretrained
 from minibert.model.bert import BertForPretraining
 from minibert.sources import corpora
 from minibert.text.byte_tokenizer import ByteTokenizer
 from minibert.text.tokenizer import Tokenizer
 from minibert.text.wordpiece import SPECIALS
 
+__all__ = ["folder", "model", "tokenizer"]
+
 transformers.utils.logging.disable_progress_bar()
 logging.getLogger("transformers").setLevel(logging.ERROR)
-
-SMALL = BertConfig(
-    vocab_size=60,
-    layers=2,
-    width=8,
-    heads=2,
-    feedforward=12,
-    max_positions=16,
-    activation="gelu_tanh",
-    position_init="sinusoidal",
-    pad_id=3,
-)
-IDS = torch.tensor([[2, 11, 30, 3], [2, 59, 12, 13]])
-SEGMENTS = torch.tensor([[0, 0, 1, 0], [0, 1, 1, 1]])
-ATTEND = torch.tensor([[True, True, True, False], [True, True, True, True]])
-
-
-@pytest.fixture
-def model() -> BertForPretraining:
-    return randomise(BertForPretraining(SMALL)).float().eval()
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Tokenizer:
-    return Tokenizer.train([document.text for document in DOCUMENTS], vocab_size=60)
 
 
 @pytest.fixture
@@ -82,16 +61,6 @@ def assert_same_numbers(ours: BertForPretraining, theirs: transformers.BertForPr
         expected = theirs(input_ids=IDS, token_type_ids=SEGMENTS, attention_mask=ATTEND.long())
     assert distance(got.words, expected.prediction_logits) < 1e-5
     assert distance(got.pairs, expected.seq_relationship_logits) < 1e-5
-
-
-def edit_json(file: Path, **changes: object) -> None:
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
-
-
-def edit_weights(folder: Path, change) -> None:
-    """Rewrite model.safetensors with change(dictionary of tensors)."""
-    file = folder / "model.safetensors"
-    save_file({name: tensor.clone() for name, tensor in change(load_file(file)).items()}, file)
 
 
 # ------------------------------------------------------------ what we write
@@ -169,21 +138,6 @@ def test_the_umask_is_honoured(model, tokenizer, tmp_path, umask: int) -> None:
     files = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(files)
     assert set(files.values()) == {0o666 & ~umask}
-
-
-def test_names_go_both_ways_also_for_gradients(model) -> None:
-    state = dict(model.named_parameters())
-    there = to_hugging_face(model.state_dict())
-    assert set(there) == {name for name, _ in transformers_parameters()}
-    back = from_hugging_face(there)
-    assert set(back) == set(state) and all(torch.equal(back[name], state[name]) for name in state)
-
-
-def transformers_parameters() -> list[tuple[str, Tensor]]:
-    config = transformers.BertConfig(
-        vocab_size=60, hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=12
-    )
-    return list(transformers.BertForPreTraining(config).named_parameters())
 
 
 # ------------------------------------------------------------ what others wrote
@@ -314,19 +268,6 @@ def test_minilm_has_the_hidden_states_of_transformers() -> None:
 # ------------------------------------------------------------ what is refused
 
 
-@pytest.fixture
-def folder(model, tokenizer, tmp_path) -> Path:
-    save_pretrained(model, tokenizer, tmp_path)
-    return tmp_path
-
-
-def refusal(folder: Path | str) -> str:
-    """Return what from_pretrained says when it refuses."""
-    with pytest.raises(ValueError) as error:
-        from_pretrained(folder)
-    return str(error.value)
-
-
 def test_a_name_on_the_hub_is_no_folder_and_the_message_says_what_to_do() -> None:
     message = refusal("bert-base-uncased")
     assert "'bert-base-uncased' is neither a folder nor a data card" in message
@@ -344,116 +285,6 @@ def test_a_folder_without_a_model_is_refused(folder) -> None:
 def test_a_configuration_that_is_not_whole_is_refused(folder, content) -> None:
     (folder / "config.json").write_text(content)
     assert str(folder / "config.json") in refusal(folder)
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("model_type", "roberta"),
-        ("hidden_act", "silu"),
-        ("position_embedding_type", "relative_key"),
-        ("is_decoder", True),
-        ("add_cross_attention", True),
-        ("hidden_size", "8"),
-        ("hidden_size", 8.0),
-        ("num_attention_heads", 3),
-    ],
-)
-def test_another_architecture_is_refused(folder, key, value) -> None:
-    edit_json(folder / "config.json", **{key: value})
-    message = refusal(folder)
-    assert str(value) in message and "config.json" in message
-
-
-def test_a_header_that_claims_more_than_the_file_is_refused(folder) -> None:
-    content = (folder / "model.safetensors").read_bytes()
-    (folder / "model.safetensors").write_bytes((2**62).to_bytes(8, "little") + content[8:])
-    assert f"{folder / 'model.safetensors'} is damaged" in refusal(folder)
-
-
-@pytest.mark.parametrize("kept", [0, 5, 200, 0.5, 0.99])
-def test_weights_cut_short_are_refused(folder, kept) -> None:
-    content = (folder / "model.safetensors").read_bytes()
-    kept = int(kept * len(content)) if isinstance(kept, float) else kept
-    (folder / "model.safetensors").write_bytes(content[:kept])
-    assert f"{folder / 'model.safetensors'} is damaged" in refusal(folder)
-
-
-class Payload:
-    """Pickles into a program that makes a file."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-
-    def __reduce__(self):
-        return (Path.touch, (self.file,))
-
-
-@pytest.mark.parametrize("zipped", [True, False])
-def test_a_program_in_a_pickle_is_refused_and_not_run(folder, model, zipped: bool) -> None:
-    (folder / "model.safetensors").unlink()
-    made, file = folder / "made", folder / "pytorch_model.bin"
-    if zipped:
-        torch.save(to_hugging_face(model.state_dict()) | {"payload": Payload(made)}, file)
-    else:
-        file.write_bytes(pickle.dumps(Payload(made), protocol=2))
-    message = refusal(folder)
-    assert str(file) in message and "refused and nothing in it was run" in message
-    assert not made.exists()
-
-
-def test_a_pickle_that_is_damaged_or_no_dictionary_of_tensors_is_refused(folder, model) -> None:
-    (folder / "model.safetensors").unlink()
-    file = folder / "pytorch_model.bin"
-    file.write_bytes(b"")
-    assert f"{file} is damaged" in refusal(folder)
-    torch.save([torch.zeros(3)], file)
-    assert "must hold a dictionary of tensors, got list" in refusal(folder)
-    torch.save(to_hugging_face(model.state_dict()), file)
-    file.write_bytes(file.read_bytes()[:-300])
-    assert f"{file} is damaged" in refusal(folder)
-
-
-def test_settings_that_disagree_with_the_weights_are_listed(folder) -> None:
-    edit_json(folder / "config.json", hidden_size=16, num_hidden_layers=5, vocab_size=61)
-    message = refusal(folder)
-    assert "hidden_size is 16 in config.json and 8 in the weights" in message
-    assert "num_hidden_layers is 5 in config.json and 2 in the weights" in message
-    assert "vocab_size is 61 in config.json and 60 in the weights" in message
-    assert "intermediate_size" not in message
-
-
-@pytest.mark.parametrize(
-    "field", ["intermediate_size", "max_position_embeddings", "type_vocab_size", "num_hidden_layers"]
-)
-def test_each_size_is_compared(folder, field) -> None:
-    edit_json(folder / "config.json", **{field: 1})
-    assert f"{field} is 1 in config.json" in refusal(folder)
-
-
-def test_missing_and_unexpected_weights_are_named(folder) -> None:
-    name, other = "bert.encoder.layer.1.output.dense.bias", "bert.encoder.layer.1.output.dense.bais"
-    edit_weights(folder, lambda state: {(other if key == name else key): state[key] for key in state})
-    message = refusal(folder)
-    assert f"missing: {name}" in message and f"unexpected: {other}" in message
-
-
-def test_half_a_head_is_missing_not_fresh(folder) -> None:
-    edit_weights(folder, lambda state: {k: v for k, v in state.items() if k != "bert.pooler.dense.bias"})
-    assert "missing: bert.pooler.dense.bias" in refusal(folder)
-
-
-@pytest.mark.parametrize("wrong", [torch.zeros(8, 9), torch.zeros(8, 8, dtype=torch.int8)])
-def test_a_weight_of_another_shape_or_in_integers_is_named(folder, wrong) -> None:
-    edit_weights(folder, lambda state: state | {"bert.pooler.dense.weight": wrong})
-    assert "not numbers of the right shape: bert.pooler.dense.weight" in refusal(folder)
-
-
-@pytest.mark.parametrize("copy", ["weight", "bias"])
-def test_an_output_of_its_own_is_refused(folder, copy) -> None:
-    shape = (60, 8) if copy == "weight" else (60,)
-    edit_weights(folder, lambda state: state | {f"cls.predictions.decoder.{copy}": torch.zeros(shape)})
-    assert f"cls.predictions.decoder.{copy} is not" in refusal(folder)
 
 
 def test_another_vocabulary_than_the_models_is_refused(folder, tokenizer) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 from torch import Tensor
 
 from minibert.config import require
-from minibert.hub import read_json
+from minibert.hub.weights import read_json
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from transformers import BertConfig as TheirConfig
 from transformers import BertForPreTraining
 
 from minibert.config import PRESETS, BertConfig
-from minibert.hub import to_hugging_face
+from minibert.hub.bert_folder import to_hugging_face
 from minibert.model.bert import BertForPretraining
 from minibert.train.loss import IGNORE, cross_entropy, linear_cross_entropy
 from minibert.train.optimizer import clip_gradients, decay_groups

@@ -115,7 +115,7 @@ def transformers_twin(examples, params, settings):
     import torch.nn.functional as F
     from transformers import BertConfig, BertForPreTraining
 
-    from minibert.hub import to_hugging_face
+    from minibert.hub.bert_folder import to_hugging_face
 
     V, D, wide, L = sizes_of(params)
     config = BertConfig(

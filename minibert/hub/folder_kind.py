@@ -1,0 +1,141 @@
+"""What a kind of folder is: how its config.json and the names of its weights translate into ours."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from minibert.config import Shape
+
+Weights = dict[str, Tensor]
+"""Tensors (weights or gradients) by name."""
+
+
+@dataclass(frozen=True)
+class FolderKind:
+    """A kind of model, in a folder of `transformers` and as ours."""
+
+    model_type: str
+    """What config.json calls it."""
+    shape: type
+    """Our configuration."""
+    model: Callable[[Any, Generator | None], nn.Module]
+    """Makes ours from a shape and what draws its first weights."""
+    read_config: Callable[[dict[str, Any], Path], Shape]
+    """config.json, and the file it was read from -> our configuration; ValueError for what ours cannot be."""
+    write_config: Callable[[Any], dict[str, Any]]
+    """Our configuration -> config.json, but for what all kinds have."""
+    to_hugging_face: Callable[[Weights], Weights]
+    """Gives tensors by our names those of `transformers`; a tied weight once."""
+    from_hugging_face: Callable[[Weights], Weights]
+    """Gives tensors by the names of `transformers` ours; those we do not know keep theirs."""
+    fields: Mapping[str, str]
+    """Our settings and theirs, where the values mean the same."""
+    sizes: Mapping[str, tuple[str, int]]
+    """Settings that the weights tell too: of which weight of ours, on which axis."""
+    blocks: str
+    """What stands in front of the number of a block in our names."""
+    heads: Mapping[str, str] = field(default_factory=dict)
+    """What a folder may lack as a whole, by the beginning of our names: it then starts fresh."""
+
+
+def rename(name: str, modules: dict[str, str]) -> str:
+    """Translate a weight's name by a table of modules, in which # stands for the number of a block.
+
+    A name that is not in the table stays as it is.
+    """
+    module, _, leaf = name.rpartition(".")
+    number = re.search(r"\d+", module)
+    translated = modules.get(re.sub(r"\d+", "#", module))
+    if translated is None:
+        return name
+    return f"{translated.replace('#', number[0] if number else '')}.{leaf}"
+
+
+def require_settings(values: dict[str, Any], file: Path, wanted: Mapping[str, tuple]) -> None:
+    """Raise ValueError for a setting of config.json that is there and none of the `wanted` values."""
+    for key, allowed in wanted.items():
+        if values.get(key, allowed[0]) not in allowed:
+            raise ValueError(f"{file}: {key} must be {' or '.join(map(str, allowed))}, got {values[key]!r}")
+
+
+def read_fields(values: dict[str, Any], file: Path, fields: Mapping[str, str], shape: type) -> dict[str, Any]:
+    """Return our settings of config.json, as far as it says them.
+
+    Raises ValueError for a number of another type than ours.
+    """
+    found: dict[str, Any] = {}
+    for ours, theirs in fields.items():
+        value, kind = values.get(theirs), type(getattr(shape, ours))  # int or float
+        if value is None:
+            continue
+        if type(value) not in (int, kind):
+            raise ValueError(f"{file}: {theirs} must be a number of type {kind.__name__}, got {value!r}")
+        found[ours] = value
+    return found
+
+
+def compare_sizes(kind: FolderKind, config: Any, state: Weights, file: Path) -> None:
+    """Raise ValueError listing each setting in which config.json and the weights differ."""
+    found = {
+        ours: state[name].shape[axis]
+        for ours, (name, axis) in kind.sizes.items()
+        if name in state and state[name].ndim == 2
+    }
+    found["layers"] = len(
+        {name[len(kind.blocks) :].split(".")[0] for name in state if name.startswith(kind.blocks)}
+    )
+    differ = [
+        f"{kind.fields[ours]} is {getattr(config, ours)} in config.json and {size} in the weights"
+        for ours, size in found.items()
+        if size != getattr(config, ours)
+    ]
+    if differ:
+        raise ValueError(f"{file} and config.json disagree: {'; '.join(differ)}; copy both from one model")
+
+
+@torch.no_grad()
+def load_weights(kind: FolderKind, model: nn.Module, state: Weights, file: Path) -> list[str]:
+    """Copy the weights into the model; return the heads that the file lacks as a whole: they stay fresh.
+
+    Raises ValueError naming the weights that are missing, unexpected, of another shape, or integers.
+    """
+    weights = dict(model.named_parameters())
+    missing, fresh = set(weights) - set(state), []
+    for prefix, head in kind.heads.items():
+        names = {name for name in weights if name.startswith(prefix)}
+        if names <= missing:
+            missing -= names
+            fresh.append(head)
+
+    problems = {
+        "missing": missing,
+        "unexpected": set(state) - set(weights),
+        "not numbers of the right shape": {
+            name
+            for name in set(weights) & set(state)
+            if weights[name].shape != state[name].shape or not state[name].is_floating_point()
+        },
+    }
+
+    def theirs(name: str) -> str:
+        return next(iter(kind.to_hugging_face({name: torch.empty(0)})), name)
+
+    if any(problems.values()):
+        listed = (
+            f"{kind}: {', '.join(sorted(theirs(name) for name in names))}"
+            for kind, names in problems.items()
+            if names
+        )
+        raise ValueError(
+            f"{file} does not hold the weights of this {kind.model_type}; {'; '.join(listed)}. Copy it and "
+            "config.json from one model"
+        )
+    for name, weight in weights.items():
+        if name in state:
+            weight.copy_(state[name])
+    return fresh
