@@ -29,6 +29,7 @@ STEMS = (
     "block",
     "loss",
     "optimizer",
+    "recurrent",
     "bert",
 )
 """What there is to prove, the parts before the whole."""

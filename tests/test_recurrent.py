@@ -1,12 +1,16 @@
-"""Recurrent language models: steps written out, torch's kernels, memory, and padding on the left."""
+"""Recurrent networks: by hand, steps written out, torch's kernels, memory, and padding on the left."""
 
 import pytest
 import torch
+from by_hand import by_hand
 from oracles import distance, randomise
 from torch import Tensor
 
 from minibert.config import LstmConfig
+from minibert.learn.checks import recurrent as checks
 from minibert.model.recurrent import Lstm, RecurrentModel, Rnn, lstm_step, rnn_step
+
+test_by_hand = by_hand(checks, examples=5)
 
 V, D, L = 11, 6, 2
 
