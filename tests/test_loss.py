@@ -14,6 +14,7 @@ from minibert.byhand import loss as by_numpy
 from minibert.learn.checks import loss as checks
 from minibert.learn.checks import train_loss as train_checks
 from minibert.learn.sizes import Sizes
+from minibert.train import loss
 from minibert.train.loss import IGNORE, cross_entropy, linear_cross_entropy, mean_squared_error
 
 test_by_hand = by_hand(checks)
@@ -157,3 +158,32 @@ def test_the_joined_loss_loses_no_small_gradient_in_float16():
     expected = p - torch.tensor([1.0, 0, 0])
     assert dbias.tolist() == pytest.approx(expected.tolist(), rel=5e-3)
     assert dweight.tolist() == [pytest.approx([slope, slope], rel=5e-3) for slope in expected.tolist()]
+
+
+def test_more_rows_than_are_worked_out_at_once_give_the_same_loss_and_gradients(monkeypatch) -> None:
+    monkeypatch.setattr(loss, "LOGITS", 1)
+    assert loss.rows_at_once(V=7) == 256
+    generator = torch.Generator().manual_seed(0)
+    features, weight, bias = (
+        torch.randn(*shape, generator=generator, dtype=torch.float64, requires_grad=True)
+        for shape in ((600, 5), (7, 5), (7,))
+    )
+    targets = torch.randint(7, (600,), generator=generator).masked_fill(torch.arange(600) % 5 == 0, IGNORE)
+    joined = linear_cross_entropy(features, weight, bias, targets)
+    plain = cross_entropy(features @ weight.T + bias, targets)
+    torch.testing.assert_close(joined, plain, rtol=1e-12, atol=0)
+    got, expected = (torch.autograd.grad(2.5 * value, (features, weight, bias)) for value in (joined, plain))
+    torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-14)
+
+
+def test_no_bias_is_a_bias_of_zeros() -> None:
+    generator = torch.Generator().manual_seed(0)
+    features, weight = (
+        torch.randn(*shape, generator=generator, requires_grad=True) for shape in ((9, 5), (7, 5))
+    )
+    targets = torch.randint(7, (9,), generator=generator)
+    without = linear_cross_entropy(features, weight, None, targets)
+    zeros = linear_cross_entropy(features, weight, torch.zeros(7), targets)
+    torch.testing.assert_close(without, zeros)
+    got, expected = (torch.autograd.grad(value, (features, weight)) for value in (without, zeros))
+    torch.testing.assert_close(got, expected)
