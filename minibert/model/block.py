@@ -1,15 +1,17 @@
 """The transformer block: attention, then feed-forward, each added to what came in, with layer norms.
 
-Three blocks: BERT's, normalised after each sum (post-norm); the one normalised before each branch (pre-norm);
-and the decoder's, which also looks at a second sequence. Any of them is causal with a causal mask.
+Four blocks: BERT's, normalised after each sum (post-norm); the one normalised before each branch (pre-norm);
+the same for language models, causal by itself and with a memory; and the decoder's, which also looks at a
+second sequence. Any of them is causal with a causal mask.
 """
 
 from torch import Tensor, nn
 
-from minibert.config import BertConfig
+from minibert.config import BertConfig, GptConfig
 from minibert.model.feedforward import FeedForward
+from minibert.model.keys_values import LayerPast
 from minibert.model.layernorm import LayerNorm
-from minibert.model.multihead import MultiHeadAttention
+from minibert.model.multihead import CausalAttention, MultiHeadAttention
 
 
 def take_rows(x: Tensor, rows: Tensor) -> Tensor:
@@ -65,6 +67,23 @@ class PreNormBlock(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Map x (B, T, D) to (B, T, D). mask bool, True = may attend, broadcastable to (B, H, T, T)."""
         x = x + self.dropout(self.attention(self.attention_norm(x), mask))
+        return x + self.dropout(self.feedforward(self.feedforward_norm(x)))
+
+
+class CausalBlock(nn.Module):
+    """`PreNormBlock` for language models: no token looks at a later one, and `past` remembers the earlier."""
+
+    def __init__(self, config: GptConfig) -> None:
+        super().__init__()
+        self.attention_norm = LayerNorm(config.width, config.norm_eps)
+        self.attention = CausalAttention(config.width, config.heads, config.attention_dropout)
+        self.feedforward_norm = LayerNorm(config.width, config.norm_eps)
+        self.feedforward = FeedForward(config.width, config.feedforward, config.activation)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, past: LayerPast | None = None) -> Tensor:
+        """Map x (B, T, D) to (B, T, D); with a past, x goes on from it and is added to it."""
+        x = x + self.dropout(self.attention(self.attention_norm(x), past))
         return x + self.dropout(self.feedforward(self.feedforward_norm(x)))
 
 

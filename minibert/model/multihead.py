@@ -2,7 +2,8 @@
 
 from torch import Tensor, nn
 
-from minibert.model.attention import attention
+from minibert.model.attention import attention, causal_attention
+from minibert.model.keys_values import LayerPast
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
@@ -51,3 +52,22 @@ class MultiHeadAttention(nn.Module):
         mask bool, True = may attend, broadcastable to (B, H, T, S). Returns (B, T, D).
         """
         return self.output(self.gather(x, mask, source))  # (B, T, D)
+
+
+class CausalAttention(MultiHeadAttention):
+    """Self-attention in which a token looks at itself and at those before it; `past` remembers these."""
+
+    def forward(self, x: Tensor, past: LayerPast | None = None) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Let each token of x (B, T, D) attend to those up to itself, and to all of the past, if given.
+
+        The keys and values of x are added to the past. Returns (B, T, D).
+        """
+        query = split_heads(self.query(x), self.heads)  # (B, H, T, K)
+        key = split_heads(self.key(x), self.heads)  # (B, H, T, K)
+        value = split_heads(self.value(x), self.heads)  # (B, H, T, K)
+        dropout = self.dropout if self.training else 0.0
+        if past is None:
+            attended = causal_attention(query, key, value, dropout)
+        else:
+            attended = past.attend(query, key, value, dropout)
+        return self.output(merge_heads(attended))  # (B, T, D)
