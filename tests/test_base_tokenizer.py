@@ -1,4 +1,4 @@
-"""What both tokenizers do alike: special tokens in text, places of tokens, ids checked."""
+"""What all tokenizers do alike: special tokens in text, places of tokens, ids checked."""
 
 import unicodedata
 
@@ -9,8 +9,9 @@ from samples import CHINESE, DOCUMENTS
 from unicode_differences import agreeing
 
 from minibert.text import bpe, wordpiece
-from minibert.text.base_tokenizer import BaseTokenizer, Token
+from minibert.text.base_tokenizer import END, BaseTokenizer, Token
 from minibert.text.byte_tokenizer import ByteTokenizer
+from minibert.text.char_tokenizer import CharTokenizer
 from minibert.text.tokenizer import Tokenizer
 from minibert.text.wordpiece import SPECIALS
 
@@ -18,6 +19,7 @@ TEXTS = [*(document.text for document in DOCUMENTS), *CHINESE, "한국어 ÀÉ �
 WORDS = Tokenizer.train(TEXTS, 600)
 CASED = Tokenizer.train(TEXTS, 600, lowercase=False)
 BYTES = ByteTokenizer.train(TEXTS, 600, SPECIALS)
+CHARS = CharTokenizer.train(TEXTS)
 
 LIVELY = "aBc hé\u0301e\u0308İıßΣ中文，。한국ぴ\u200b\u00a0\n\t👩‍🚀\U00020000[]MASK'’-1½ﬁ"
 ANY_TEXT = st.text(st.sampled_from(LIVELY) | st.sampled_from(agreeing("wordpiece", "wordpiece-lower")))
@@ -36,6 +38,14 @@ def test_a_special_token_that_is_not_there_is_named() -> None:
     gpt = ByteTokenizer.train(TEXTS, 300)
     with pytest.raises(ValueError, match=r"has no \[MASK\], only <\|endoftext\|>"):
         gpt.encode_blanks("a [MASK]")
+
+
+def test_the_end_of_a_text_is_known_to_those_that_have_a_token_for_it() -> None:
+    end_last = ByteTokenizer(bpe.vocabulary([]) | {END: 256}, [])
+    assert (CHARS.end_id, ByteTokenizer.train(TEXTS, 300).end_id, end_last.end_id) == (0, 0, 256)
+    for tokenizer in (WORDS, BYTES):
+        with pytest.raises(ValueError, match=r"no <\|endoftext\|>, only \[PAD\].* of bytes or of characters"):
+            _ = tokenizer.end_id
 
 
 # ---------------------------------------------------------------- special tokens in text
@@ -124,7 +134,7 @@ def test_places_go_on_behind_special_tokens(first: str, second: str) -> None:
 # ---------------------------------------------------------------- what is refused
 
 
-@pytest.mark.parametrize("tokenizer", [WORDS, BYTES])
+@pytest.mark.parametrize("tokenizer", [WORDS, BYTES, CHARS])
 def test_half_of_a_surrogate_pair_is_refused_with_its_place(tokenizer: BaseTokenizer) -> None:
     with pytest.raises(ValueError, match=r"character 2 of the text is U\+D83D, half of a surrogate pair"):
         tokenizer.encode("ab\ud83d")
@@ -139,7 +149,7 @@ def test_ids_with_gaps_are_refused() -> None:
         ByteTokenizer(bpe.vocabulary([]), [])
 
 
-@pytest.mark.parametrize("tokenizer", [WORDS, BYTES])
+@pytest.mark.parametrize("tokenizer", [WORDS, BYTES, CHARS])
 def test_a_batch_gives_the_ids_of_its_texts(tokenizer: BaseTokenizer) -> None:
     assert tokenizer.encode_batch(TEXTS) == [tokenizer.encode(text) for text in TEXTS]
     assert tokenizer.encode_batch([]) == []

@@ -140,6 +140,7 @@ def test_transformers_opens_the_folder_and_gives_the_same_ids(
 
     if specials == (END,):
         assert theirs("The bees.")["input_ids"] == tokenizer.encode("The bees.")
+        assert set(theirs("The bees.")) == {"input_ids", "attention_mask"}  # a Llama takes no others
         assert theirs.eos_token_id == 0
         return
     first, second = tokenizer.encode("The bees."), tokenizer.encode("A mill")

@@ -1,4 +1,4 @@
-"""What both tokenizers that run share: a vocabulary, special tokens, and an encoder of `tokenizers`."""
+"""What the tokenizers that run share: a vocabulary, special tokens, and an encoder of `tokenizers`."""
 
 import functools
 import hashlib
@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 import tokenizers
+
+END = "<|endoftext|>"
+"""GPT-2's one special token, which stands behind each text."""
 
 
 class Token(NamedTuple):
@@ -74,12 +77,15 @@ class BaseTokenizer(ABC):
         """Id of "[MASK]", a blank to be filled."""
         return self._special("[MASK]")
 
-    def _special(self, piece: str) -> int:
+    @property
+    def end_id(self) -> int:
+        """Id of "<|endoftext|>", which ends a text. Raises ValueError where there is none."""
+        return self._special(END, "To learn where texts end, take a tokenizer of bytes or of characters")
+
+    def _special(self, piece: str, remedy: str = "Train one with the special tokens of BERT") -> int:
         if piece not in self.specials:
             has = ", ".join(self.specials) or "none"
-            raise ValueError(
-                f"this tokenizer has no {piece}, only {has}. Train one with the special tokens of BERT"
-            )
+            raise ValueError(f"this tokenizer has no {piece}, only {has}. {remedy}")
         return self.vocab[piece]
 
     # ------------------------------------------------------------ text <-> ids

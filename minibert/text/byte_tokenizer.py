@@ -12,12 +12,9 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
 from minibert.text import bpe
-from minibert.text.base_tokenizer import BaseTokenizer
+from minibert.text.base_tokenizer import END, BaseTokenizer
 from minibert.text.bpe import ALPHABET, MAX_CHARS, Pair
 from minibert.text.tokenizer_files import expect, load_first, read_json, read_lines, write_files
-
-END = "<|endoftext|>"
-"""GPT-2's one special token, which stands between documents."""
 
 
 class ByteTokenizer(BaseTokenizer):
@@ -72,8 +69,10 @@ class ByteTokenizer(BaseTokenizer):
         """
         full = _backend(self.vocab, self.merges)
         full.add_special_tokens(list(self.specials))
+        inputs = ["input_ids", "attention_mask"]
         roles: dict[str, str] = {}
         if {"[CLS]", "[SEP]"} <= set(self.specials):
+            inputs.insert(1, "token_type_ids")
             full.post_processor = processors.TemplateProcessing(
                 single="[CLS] $A [SEP]",
                 pair="[CLS] $A [SEP] $B:1 [SEP]:1",
@@ -87,7 +86,7 @@ class ByteTokenizer(BaseTokenizer):
         config = {
             "tokenizer_class": "PreTrainedTokenizerFast",  # beside a BERT, others give wrong ids silently
             "model_max_length": max_positions,
-            "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
+            "model_input_names": inputs,
             "clean_up_tokenization_spaces": False,
             **roles,
         }
@@ -168,7 +167,7 @@ def _from_json(path: Path) -> tuple[dict[str, int], list[Pair], list[str]]:
             "use_regex": splitter.get("use_regex", True),
             "added tokens that are not special": [t["content"] for t in added if not t["special"]],
         }
-        marks = {name: model.get(name) or None for name in _UNUSED}
+        marks = {name: model.get(name) or None for name in UNUSED}
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"it is not a byte-pair encoding of GPT-2's kind ({error} not found)") from error
 
@@ -181,11 +180,11 @@ def _from_json(path: Path) -> tuple[dict[str, int], list[Pair], list[str]]:
         "added tokens that are not special": [],
     }
     expect(found, expected)
-    expect(marks, dict.fromkeys(_UNUSED))
+    expect(marks, dict.fromkeys(UNUSED))
     return vocab | {token["content"]: token["id"] for token in added}, merges, [t["content"] for t in added]
 
 
-_UNUSED = (
+UNUSED = (
     "dropout",
     "continuing_subword_prefix",
     "end_of_word_suffix",
@@ -193,7 +192,7 @@ _UNUSED = (
     "byte_fallback",
     "ignore_merges",
 )
-"""Settings of the library's BPE that GPT-2 does not use."""
+"""Settings of the library's BPE that we do not use."""
 
 
 def _from_merges(path: Path) -> tuple[dict[str, int], list[Pair], list[str]]:

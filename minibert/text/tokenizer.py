@@ -13,6 +13,7 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 from minibert.text import wordpiece
 from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.byte_tokenizer import ByteTokenizer
+from minibert.text.char_tokenizer import CharTokenizer
 from minibert.text.tokenizer_files import expect, load_first, read_json, read_lines, write_files
 from minibert.text.wordpiece import CHINESE_BLOCKS, MAX_CHARS, SPECIALS
 
@@ -105,21 +106,26 @@ class Tokenizer(BaseTokenizer):
 
 
 def load_tokenizer(folder: str | Path) -> BaseTokenizer:
-    """Read the tokenizer of a folder: WordPiece, or byte-pair encoding.
+    """Read the tokenizer of a folder: WordPiece, byte-pair encoding, or characters.
 
     Raises ValueError, naming the file, when there is none or it cannot be used.
     """
-    folder = Path(folder)
+    return _kind(Path(folder)).load(folder)
+
+
+def _kind(folder: Path) -> type[Tokenizer] | type[ByteTokenizer] | type[CharTokenizer]:
+    """Tell which kind of tokenizer a folder holds; where that is unclear, `Tokenizer` says what is wrong."""
     whole = folder / "tokenizer.json"
-    pairs = _holds_merges(whole) if whole.is_file() else (folder / "merges.txt").is_file()
-    return ByteTokenizer.load(folder) if pairs else Tokenizer.load(folder)
-
-
-def _holds_merges(path: Path) -> bool:
+    if not whole.is_file():
+        return ByteTokenizer if (folder / "merges.txt").is_file() else Tokenizer
     try:
-        return "merges" in read_json(path)["model"]
-    except (ValueError, KeyError, TypeError):  # Tokenizer.load says what is wrong with it
-        return False
+        parts = read_json(whole)
+        if "merges" not in parts["model"]:
+            return Tokenizer
+        words = parts["pre_tokenizer"] or parts["model"]["merges"]  # of characters, neither is there
+        return ByteTokenizer if words else CharTokenizer
+    except (ValueError, KeyError, TypeError):
+        return Tokenizer
 
 
 def _backend(vocab: Mapping[str, int], lowercase: bool) -> tokenizers.Tokenizer:
