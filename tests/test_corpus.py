@@ -41,13 +41,13 @@ def test_blank_lines_divide_documents(tmp_path: Path) -> None:
 def test_one_document_per_file_keeps_its_paragraphs(tmp_path: Path) -> None:
     path = write(tmp_path, "one\n\ntwo\n", "1790-Washington-1.txt")
     packed = write(tmp_path, gzip.compress(b"three"), "1791-Washington-2.txt.gz")
-    expected = [Document("1790-Washington-1", "one\n\ntwo"), Document("1791-Washington-2", "three")]
+    expected = [Document("1790-Washington-1", "one\n\ntwo\n"), Document("1791-Washington-2", "three")]
     assert read("file", path, packed) == expected
 
 
 def test_lines_are_documents_numbered_as_an_editor_does(tmp_path: Path) -> None:
     path = write(tmp_path, "one \n\n  two\r\n")
-    assert read("lines", path) == [Document("text.txt:1", "one"), Document("text.txt:3", "two")]
+    assert read("lines", path) == [Document("text.txt:1", "one "), Document("text.txt:3", "  two")]
 
 
 @pytest.mark.parametrize("format", ["file", "paragraphs", "lines"])
@@ -80,21 +80,39 @@ def test_a_long_document_comes_in_pieces_that_lose_no_character(
     for piece in pieces:
         assert piece.continues == (piece.name in joined)
         assert 0 < len(piece.text) <= longest + block
-        assert piece.text == piece.text.strip()
         joined[piece.name] = joined.get(piece.name, "") + piece.text
     assert list(joined) == [document.name for document in whole]
     for document in whole:
-        assert "".join(joined[document.name].split()) == "".join(document.text.split())
+        assert joined[document.name].lstrip() == document.text.lstrip()
+
+
+@given(st.text(st.sampled_from("ab. 。\n"), max_size=120), st.integers(4, 9), st.integers(4, 12))
+def test_the_pieces_of_a_file_are_its_text_to_the_character(text: str, block: int, longest: int) -> None:
+    text = f"a{text}"
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(Path(folder), text)
+        with mock.patch.object(reading, "BLOCK", block), mock.patch.object(corpus, "LONGEST", longest):
+            pieces = read("file", path)
+    assert "".join(piece.text for piece in pieces) == text
+
+
+def test_blank_pieces_ahead_of_the_first_word_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpus, "LONGEST", 10)
+    pieces = read("file", write(tmp_path, " " * 25 + "aa   " + " " * 25))
+    assert "".join(piece.text for piece in pieces).lstrip() == "aa   " + " " * 25
+    assert [piece.continues for piece in pieces] == [False] + [True] * (len(pieces) - 1)
 
 
 @pytest.mark.parametrize(
     ("text", "pieces"),
     [
-        ("aa aa\n\nb. b bb", ["aa aa", "b. b bb"]),
-        ("aa. aaa\nb b bbbb", ["aa. aaa", "b b bbbb"]),
-        ("aaa aa. aa bb", ["aaa aa.", "aa bb"]),
+        ("aa aa\n\nb. b bb", ["aa aa", "\n\nb. b bb"]),
+        ("aa. aaa\nb b bbbb", ["aa. aaa", "\nb b bbbb"]),
+        ("aaa aa. aa bb", ["aaa aa.", " aa bb"]),
         ("字字字字字字。字字字字", ["字字字字字字。", "字字字字"]),
-        ("aaaaa aaa bbbbb", ["aaaaa aaa", "bbbbb"]),
+        ("aaaaa aaa bbbbb", ["aaaaa aaa", " bbbbb"]),
         ("aaaaaaaaaaaaaaa", ["aaaaaaaaaa", "aaaaa"]),
     ],
 )
@@ -137,7 +155,7 @@ def test_a_line_of_200_megabytes_is_read_in_little_memory(tmp_path: Path, format
     pieces = json.loads(done.stdout)
     assert [continues for _, continues in pieces] == [False] + [True] * (len(pieces) - 1)
     assert max(length for length, _ in pieces) <= corpus.LONGEST
-    assert size - 2 * len(pieces) <= sum(length for length, _ in pieces) <= size
+    assert sum(length for length, _ in pieces) == size
 
 
 # ---------------------------------------------------------------- other formats
@@ -183,7 +201,7 @@ def test_a_long_text_of_a_table_comes_in_pieces_too(tmp_path: Path, monkeypatch:
     path = write(tmp_path, "text\n    \none two three\nfour", "a.csv")
     assert read("table", path) == [
         Document("a.csv:2", "one two"),
-        Document("a.csv:2", "three", continues=True),
+        Document("a.csv:2", " three", continues=True),
         Document("a.csv:3", "four"),
     ]
 

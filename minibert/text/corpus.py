@@ -16,12 +16,13 @@ LONGEST = 1 << 20
 
 @dataclass(frozen=True)
 class Document:
-    """One text that stands on its own: a speech, an article, a chapter."""
+    """One text that stands on its own: a speech, an article, a chapter; with all its white space."""
 
     name: str
     text: str
     continues: bool = False
-    """Whether it goes on from the document before it, which has the same name: a long text in pieces."""
+    """Whether it goes on from the document before it, which has the same name: a long text in pieces, which
+    are the text again when they are joined."""
 
 
 # ---------------------------------------------------------------- files -> documents
@@ -79,10 +80,11 @@ def _plain(path: Path, format: str, progress: Progress | None) -> Iterator[Docum
 
 
 def _pieces(name: str, texts: Iterable[str], continues: bool = False) -> Iterator[Document]:
-    """Yield the pieces of one document that are not blank."""
-    for text in filter(None, map(str.strip, texts)):
-        yield Document(name, text, continues)
-        continues = True
+    """Yield the pieces of one document, but no blank ones ahead of its first word: there may be no word."""
+    for text in filter(None, texts):
+        if continues or not text.isspace():
+            yield Document(name, text, continues)
+            continues = True
 
 
 def _whole(text: str) -> list[str]:

@@ -34,6 +34,9 @@ class Store:
 
     Sentence s holds ids[sentences[s]:sentences[s + 1]]; document d holds the sentences documents[d]
     to documents[d + 1] - 1. No sentence and no document is empty; there are no special tokens.
+
+    In a store of running text (see `minibert.text.running`) a document is one sentence, which ends with the
+    end token.
     """
 
     ids: np.ndarray
@@ -85,11 +88,15 @@ class Builder:
         if not document.continues:
             self.names.append(document.name)
         for sentence in split_sentences(document.text):
-            self._chunk.append(sentence)
-            self._owners.append(len(self.names) - 1)
-            self._chunk_size += len(sentence)
-            if self._chunk_size >= CHUNK:
-                self._flush()
+            self._take(sentence)
+
+    def _take(self, text: str) -> None:
+        """Put a sentence of the last document into the chunk."""
+        self._chunk.append(text)
+        self._owners.append(len(self.names) - 1)
+        self._chunk_size += len(text)
+        if self._chunk_size >= CHUNK:
+            self._flush()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
@@ -113,13 +120,20 @@ class Builder:
             self._pending.result()
 
     def _encode(self, sentences: list[str], owners: list[int]) -> None:
-        encoded = self.tokenizer.encode_batch(sentences)
+        encoded = self._ids(sentences)
         self._lengths.append(np.array([len(ids) for ids in encoded], np.int64))
         self._documents.append(np.array(owners, np.int64))
         self._file.write(np.fromiter(chain.from_iterable(encoded), self._dtype).tobytes())
 
+    def _ids(self, texts: list[str]) -> list[list[int]]:
+        return self.tokenizer.encode_batch(texts)
+
+    def _sentences(self) -> tuple[Ints, Ints]:
+        """Return the tokens of every sentence, and the number of its document."""
+        return np.concatenate(self._lengths), np.concatenate(self._documents)
+
     def _finish(self) -> None:
-        lengths, owners = (np.concatenate(parts) for parts in (self._lengths, self._documents))
+        lengths, owners = self._sentences()
         filled = lengths > 0
         counts = np.bincount(owners[filled], minlength=len(self.names))  # sentences of each document
         names = [name for name, count in zip(self.names, counts, strict=True) if count]
