@@ -67,9 +67,10 @@ _BREAK = re.compile(f"[^{SPACE}](?=[{SPACE}])")
 def cut_running(text: str) -> list[str]:
     """Cut a text into pieces that are the text when joined, and have its ids when encoded one by one.
 
-    Each ends before the first white space, behind something else, that comes after PIECE characters: there a
-    new word begins for every tokenizer of ours. The last piece is what is left, however short. Only where
-    LONGEST_WORD characters have no white space a word is cut in two; a few ids may differ there.
+    Each ends before the first white space, behind something else, that comes after PIECE characters: there
+    byte-pair encoding begins a new word (see `minibert.text.bpe.word_pattern`), and characters can be cut
+    anywhere. The last piece is what is left, however short. Only where LONGEST_WORD characters have no white
+    space a word is cut in two; a few ids of bytes may differ there.
     """
     pieces, start = [], 0
     while len(text) - start > PIECE:
