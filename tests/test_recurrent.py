@@ -7,10 +7,12 @@ from oracles import distance, randomise
 from torch import Tensor
 
 from minibert.config import LstmConfig
+from minibert.learn.checks import model_recurrent as model_checks
 from minibert.learn.checks import recurrent as checks
 from minibert.model.recurrent import Lstm, RecurrentModel, Rnn, lstm_step, rnn_step
 
 test_by_hand = by_hand(checks, examples=5)
+test_in_torch = by_hand(model_checks, examples=3)
 
 V, D, L = 11, 6, 2
 
