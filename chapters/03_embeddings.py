@@ -704,6 +704,9 @@ exercise("torch_embedding")
 exercise("torch_sinusoids")
 
 # %%
+exercise("torch_turns")
+
+# %%
 exercise("torch_rotary")
 
 # %% [markdown]

@@ -13,6 +13,8 @@ from minibert.config import Shape, require
 from minibert.files import replace_file
 from minibert.hub.bert_folder import BERT
 from minibert.hub.folder_kind import FolderKind, compare_sizes, load_weights
+from minibert.hub.llama_folder import LLAMA, QWEN
+from minibert.hub.recurrent_folder import LSTM, RNN
 from minibert.hub.weights import read_json, read_weights
 from minibert.model.bert import Bert, BertForPretraining
 from minibert.text.base_tokenizer import BaseTokenizer
@@ -20,7 +22,7 @@ from minibert.text.tokenizer import load_tokenizer
 
 log = logging.getLogger("minibert")
 
-KINDS: dict[str, FolderKind] = {kind.model_type: kind for kind in (BERT,)}
+KINDS: dict[str, FolderKind] = {kind.model_type: kind for kind in (BERT, LLAMA, QWEN, RNN, LSTM)}
 """The kinds of folders that can be opened, by the model_type of their config.json."""
 
 UNBOUNDED = 1 << 30
@@ -83,6 +85,16 @@ def open_folder(folder: Path) -> tuple[Any, BaseTokenizer | None, list[str]]:
     return model.eval(), tokenizer, load_weights(kind, model, state, file)
 
 
+def kind_of_model(config: Shape) -> FolderKind:
+    """Return the kind of folder that a model of this configuration is saved in."""
+    return next(kind for kind in KINDS.values() if kind.shape is type(config))
+
+
+def new_model(config: Shape, generator: torch.Generator | None = None) -> Any:
+    """Return a model of this configuration with fresh weights, which `generator` draws."""
+    return kind_of_model(config).model(config, generator)
+
+
 def save_pretrained(model: Any, tokenizer: BaseTokenizer | None, folder: str | Path) -> None:
     """Write a folder that `transformers` and its `AutoTokenizer` open.
 
@@ -98,7 +110,7 @@ def save_pretrained(model: Any, tokenizer: BaseTokenizer | None, folder: str | P
         ValueError: a tokenizer with more pieces than the model.
     """
     folder, config = Path(folder), model.config
-    kind = next(kind for kind in KINDS.values() if kind.shape is type(config))
+    kind = kind_of_model(config)
     check_tokenizer(tokenizer, config)
     folder.mkdir(parents=True, exist_ok=True)
 

@@ -19,6 +19,33 @@ def sinusoids(positions: Tensor, width: int) -> Tensor:
     return out.float()
 
 
+def turns(
+    positions: Tensor, width: int, base: float = 10000.0, dtype: torch.dtype = torch.float32
+) -> tuple[Tensor, Tensor]:
+    """Return the cosine and the sine of the angle by which each pair of features is turned.
+
+    angle[p, i] = p / base^(2i / K). Su et al. 2021, section 3.2.2. positions (T,), or (B, T) where the
+    sequences count differently; width K of a head, even. Both results (1, T, K / 2) or (B, 1, T, K / 2), of
+    the type dtype; the angles themselves have at least 32 bits: 16 cannot tell position 2048 from 2049.
+    Raises ValueError when K is odd.
+    """
+    if width % 2:
+        raise ValueError(f"features are turned in pairs: the width of a head must be even, got {width}")
+    exact = torch.promote_types(dtype, torch.float32)
+    periods = base ** (torch.arange(0, width, 2, device=positions.device, dtype=exact) / width)
+    angles = positions[..., None, :, None].to(exact) / periods  # (1, T, K / 2) or (B, 1, T, K / 2)
+    return angles.cos().to(dtype), angles.sin().to(dtype)
+
+
+def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Turn each pair (a, b) = (x[i], x[i + K / 2]) to (a cos - b sin, a sin + b cos).
+
+    x (B, H, T, K), K even; cosine and sine broadcastable to (B, H, T, K / 2). Returns (B, H, T, K).
+    """
+    a, b = x.chunk(2, dim=-1)  # (B, H, T, K / 2)
+    return torch.cat([a * cosine - b * sine, a * sine + b * cosine], dim=-1)
+
+
 def rotary(x: Tensor, positions: Tensor, base: float = 10000.0) -> Tensor:
     """Turn each pair of features by an angle that grows with the position.
 
@@ -29,13 +56,4 @@ def rotary(x: Tensor, positions: Tensor, base: float = 10000.0) -> Tensor:
     Differs from the paper: feature i is paired with i + K / 2, as in Llama, GPT-NeoX and ModernBERT; the
     paper pairs 2i with 2i + 1. Only the order of the features differs, which the weights before them learn.
     """
-    K = x.shape[-1]
-    if K % 2:
-        raise ValueError(f"features are turned in pairs: the width of a head must be even, got {K}")
-    exact = torch.promote_types(x.dtype, torch.float32)  # half precision cannot tell position 2048 from 2049
-    periods = base ** (torch.arange(0, K, 2, device=x.device, dtype=exact) / K)
-    angles = positions[..., None, :, None].to(exact) / periods  # (1, T, K / 2) or (B, 1, T, K / 2)
-    cosine, sine = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
-
-    a, b = x.chunk(2, dim=-1)  # (B, H, T, K / 2)
-    return torch.cat([a * cosine - b * sine, a * sine + b * cosine], dim=-1)
+    return rotate(x, *turns(positions, x.shape[-1], base, x.dtype))
