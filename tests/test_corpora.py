@@ -240,6 +240,14 @@ def test_the_suffix_of_a_file_tells_its_format(name: str, expected: str, tmp_pat
     assert sources.resolve([str(tmp_path / name)])[0].parts == (Part((tmp_path / name,), expected),)
 
 
+def test_plain_text_is_what_the_caller_says_and_other_files_are_what_they_are(tmp_path: Path) -> None:
+    for name in ("a.txt", "a.csv"):
+        (tmp_path / name).write_bytes(b"x")
+    words = [str(tmp_path / "a.txt"), str(tmp_path / "a.csv"), f"{tmp_path / 'a.csv'}:column"]
+    formats = [corpus.parts[0].format for corpus in sources.resolve(words, plain="file")]
+    assert formats == ["file", "table", "table"]
+
+
 def test_the_column_of_a_table_may_be_named_after_a_colon(tmp_path: Path) -> None:
     table = tmp_path / "reviews.csv"
     table.write_text("review,stars\nFine.,5\n")

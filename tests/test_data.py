@@ -14,8 +14,13 @@ from small_runs import corpus_file, documents
 from minibert import sources
 from minibert.config import Part
 from minibert.recipes import data
-from minibert.recipes.data import Reader, build_stores, learn_tokenizer, prepare
-from minibert.text.tokenizer import Tokenizer
+from minibert.recipes.data import Reader, RunningReader, build_stores, divide, learn_tokenizer, prepare
+from minibert.text.base_tokenizer import END
+from minibert.text.byte_tokenizer import ByteTokenizer
+from minibert.text.char_tokenizer import CharTokenizer
+from minibert.text.corpus import Document
+from minibert.text.store import Store
+from minibert.text.tokenizer import SPECIALS, Tokenizer
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +118,7 @@ def test_a_repeated_long_document_is_left_out_whole(tmp_path, monkeypatch):
     pieces = [document for document, _ in reader(path).documents("reading")]
     names = [document.name for document in pieces]
     first = [document.text for document in pieces if document.name == "long.jsonl:1"]
-    assert len(first) > 1 and "\n".join(first) == long
+    assert len(first) > 1 and "".join(first) == long
     assert set(names) == {"long.jsonl:1", "long.jsonl:2", "long.jsonl:4"}
 
 
@@ -206,6 +211,146 @@ def test_the_description_counts_what_is_there(tmp_path):
     assert told["train"]["documents"] == 10 and told["train"]["tokens"] == len(text.train.ids)
     assert told["held_out"]["documents"] == 2 and len(told["held_out"]["names"]) == 2
     assert told["tokenizer"] == text.tokenizer.fingerprint
+
+
+# ---------------------------------------------------------------- kinds of tokenizers
+
+
+def test_each_kind_of_tokenizer_is_learned_once(tmp_path, monkeypatch):
+    told = reader(corpus_file(tmp_path))
+    words, pairs, chars = (learn_tokenizer(told, 300, kind) for kind in ("wordpiece", "bpe", "char"))
+    assert isinstance(words, Tokenizer) and isinstance(pairs, ByteTokenizer)
+    assert isinstance(chars, CharTokenizer)
+    assert len(pairs) == 300 and pairs.specials == SPECIALS
+    with monkeypatch.context() as patch:
+        for kind in (Tokenizer, ByteTokenizer, CharTokenizer):
+            patch.setattr(kind, "train", None)
+        again = [learn_tokenizer(told, 300, kind) for kind in ("wordpiece", "bpe", "char")]
+    assert [each.fingerprint for each in again] == [each.fingerprint for each in (words, pairs, chars)]
+
+
+def test_characters_are_those_of_the_training_text_alone(tmp_path):
+    corpus = lines(tmp_path, 40, held_out=("lines.txt:7",))
+    path = corpus.files[0]
+    path.write_text(path.read_text().replace("Number 6 is", "Xylophone 6 is"))
+    vocab = learn_tokenizer(Reader([corpus]), 0, "char").vocab
+    seen = set("".join(document.text for document, out in Reader([corpus]).documents("read") if not out))
+    assert list(vocab)[2:] == sorted(seen) and "X" not in vocab
+
+
+# ---------------------------------------------------------------- running text
+
+
+PLAY = "".join(f"KING {number}:\n  What  is it?\tSpeak!\n\n\nFOOL:\n Nothing.\n\n" for number in range(40))
+
+
+def play(folder: Path, text: str = PLAY) -> str:
+    path = folder / "play.txt"
+    path.write_text(text)
+    return str(path)
+
+
+def as_text(tokenizer, store: Store) -> list[str]:
+    """The documents of a running store."""
+    *texts, nothing = tokenizer.decode(store.ids.tolist()).split(END)
+    assert nothing == ""
+    return texts
+
+
+@pytest.mark.parametrize("kind", ["char", "bpe"])
+def test_a_plain_file_is_one_text_to_the_character_and_its_last_tenth_is_held_out(tmp_path, kind):
+    text = prepare([play(tmp_path)], 300, kind=kind, running=True)
+    cut = int(0.9 * len(PLAY))
+    assert text.held_out is not None
+    assert as_text(text.tokenizer, text.train) == [PLAY[:cut]]
+    assert as_text(text.tokenizer, text.held_out) == [PLAY[cut:]]
+    assert text.train.names == text.held_out.names == ["play"]
+    assert text.tokenizer.specials == ((END,) if kind == "bpe" else (END, "\ufffd"))
+
+
+def test_the_tokenizer_does_not_see_the_last_tenth(tmp_path):
+    text = prepare([play(tmp_path, PLAY + "Exeunt ☃")], 0, kind="char", running=True)
+    assert "☃" not in text.tokenizer.vocab and "K" in text.tokenizer.vocab
+    assert text.held_out is not None
+    assert as_text(text.tokenizer, text.held_out)[0].endswith("\ufffd")
+
+
+def test_a_long_lone_document_is_divided_to_the_character(tmp_path, monkeypatch):
+    monkeypatch.setattr("minibert.text.corpus.LONGEST", 100)
+    text = prepare([play(tmp_path)], 0, kind="char", running=True)
+    cut = int(0.9 * len(PLAY))
+    assert text.held_out is not None
+    assert as_text(text.tokenizer, text.train) == [PLAY[:cut]]
+    assert as_text(text.tokenizer, text.held_out) == [PLAY[cut:]]
+
+
+@pytest.mark.parametrize("cut", range(1, 10))
+def test_a_document_is_divided_anywhere(cut):
+    pieces = ["abc", "def", "gh", "i"]
+    documents = ((Document("text", piece, continues=i > 0), False) for i, piece in enumerate(pieces))
+    sides: dict[bool, str] = {False: "", True: ""}
+    for document, held_out in divide(documents, cut):
+        assert document.name == "text" and document.continues == bool(sides[held_out])
+        sides[held_out] += document.text
+    assert sides == {False: "abcdefghi"[:cut], True: "abcdefghi"[cut:]}
+
+
+def test_several_documents_are_held_out_whole_in_running_text_too(tmp_path):
+    corpus = lines(tmp_path, 9, held_out=("lines.txt:3",))
+    assert divided(RunningReader([corpus])) == divided(Reader([corpus]))
+    by_choice = lines(tmp_path, 9)
+    assert divided(RunningReader([by_choice])) == divided(Reader([by_choice]))
+    two = [corpus_file(tmp_path), Path(play(tmp_path))]
+    told = RunningReader(sources.resolve([str(file) for file in two], plain="file"))
+    assert divided(told) == (["stories", "play"], ["stories", "play"])
+
+
+def test_a_corpus_that_says_what_is_held_out_is_not_divided(tmp_path):
+    one, test = tmp_path / "one.txt", tmp_path / "test.txt"
+    one.write_text("Only one text.")
+    test.write_text("Two.")
+    parts = (Part((one,), "file"), Part((test,), "file", held_out=True))
+    assert divided(RunningReader([sources.Corpus("two", parts, "f")])) == (["one"], ["test"])
+    with pytest.raises(ValueError, match="all 1 documents of alone are held out"):
+        divided(RunningReader([sources.Corpus("alone", parts[1:], "f")]))
+
+
+def test_running_text_has_stores_of_its_own_and_they_are_built_once(tmp_path, monkeypatch):
+    word = play(tmp_path)
+    tokenizer = CharTokenizer.train([PLAY])
+    running = prepare([word], 0, tokenizer, running=True)
+    assert prepare([word], 0, tokenizer).fingerprint != running.fingerprint
+    assert {running.describe()["train"][kind] for kind in ("documents", "sentences")} == {1}
+    with monkeypatch.context() as patch:
+        patch.setattr(Reader, "documents", None)
+        again = prepare([word], 0, tokenizer, running=True)
+    assert again.fingerprint == running.fingerprint
+    play(tmp_path, PLAY.replace("  What", " What", 1))
+    assert prepare([word], 0, tokenizer, running=True).fingerprint != running.fingerprint
+
+
+def test_a_text_of_one_character_is_trained_on(tmp_path):
+    text = prepare([play(tmp_path, "x")], 0, kind="char", running=True)
+    assert as_text(text.tokenizer, text.train) == ["x"] and text.held_out is None
+
+
+def test_word_pieces_do_not_run(tmp_path):
+    with pytest.raises(ValueError, match=r"no <\|endoftext\|>.* of bytes or of characters"):
+        prepare([play(tmp_path)], 120, running=True)
+
+
+def test_what_a_masked_model_reads_does_not_change_with_white_space_around_a_document(tmp_path):
+    path = tmp_path / "a.jsonl"
+    texts = ["One is here.\nTwo is not.", "Three waits.", "Four goes.", "Five comes."]
+    stores = []
+    for around in ("", " \n\n"):
+        path.write_text("".join(json.dumps({"text": around + text + around}) + "\n" for text in texts))
+        text = prepare([str(path)], 120)
+        stores.append((text.train.ids.tolist(), text.train.sentences.tolist(), text.tokenizer.vocab))
+    assert stores[0] == stores[1]
+
+
+# ---------------------------------------------------------------- killed
 
 
 def test_a_build_that_is_killed_starts_clean_and_gives_the_same(tmp_path):

@@ -5,19 +5,22 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
 
 from minibert import sources
-from minibert.config import Part, require
+from minibert.config import Part, TokenizerKind, require
 from minibert.files import new_folder
-from minibert.text.base_tokenizer import BaseTokenizer
+from minibert.text.base_tokenizer import END, BaseTokenizer
+from minibert.text.byte_tokenizer import ByteTokenizer
+from minibert.text.char_tokenizer import CharTokenizer
 from minibert.text.corpus import Document, choose_held_out, is_held_out, read_documents
 from minibert.text.reading import warn_once
+from minibert.text.running import RunningBuilder
 from minibert.text.store import FORMAT, Builder, Store, open_store
-from minibert.text.tokenizer import Tokenizer, load_tokenizer
+from minibert.text.tokenizer import SPECIALS, Tokenizer, load_tokenizer
 
 logger = logging.getLogger("minibert")
 
@@ -29,7 +32,7 @@ class Text:
     tokenizer: BaseTokenizer
     train: Store
     held_out: Store | None
-    """Documents held out whole; None when the corpus is too small to spare one."""
+    """Documents held out whole, or the last tenth of a single one; None when there is none to spare."""
 
     @property
     def fingerprint(self) -> str:
@@ -47,7 +50,7 @@ class Text:
 
 
 def sizes(store: Store) -> dict[str, int]:
-    """Count a store's documents, sentences and tokens."""
+    """Count a store's documents, sentences and tokens; in running text a document counts as one sentence."""
     return {
         "documents": len(store.documents) - 1,
         "sentences": len(store.sentences) - 1,
@@ -64,6 +67,11 @@ class Reader:
     Raises ValueError when a corpus has no text or nothing to train on, or lacks a document that its card
     holds out.
     """
+
+    builder: type[Builder] = Builder
+    """What writes a store of these documents."""
+    specials: tuple[str, ...] = SPECIALS
+    """The special tokens of a byte-pair encoding that is learned for them."""
 
     def __init__(self, corpora: Sequence[sources.Corpus]) -> None:
         self.corpora = corpora
@@ -150,16 +158,76 @@ def _mark(text: str) -> bytes:
     return hashlib.blake2b("".join(text.split()).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def learn_tokenizer(reader: Reader, vocab_size: int) -> BaseTokenizer:
-    """Learn a vocabulary from what is trained on, or take the one that was learned from it before."""
-    key = hashlib.sha256(f"wordpiece by hand {vocab_size} {reader.fingerprint}".encode()).hexdigest()
+class RunningReader(Reader):
+    """Documents for causal models, which learn a text as it runs. Of a lone one the last tenth is held out.
+
+    A corpus of a single document (a book, a play) that does not say what to hold out is cut at a character:
+    what stands before is trained on, as in nanoGPT.
+    """
+
+    builder = RunningBuilder
+    specials = (END,)
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 that changes as that of `Reader`, and is another."""
+        return hashlib.sha256(f"running {super().fingerprint}".encode()).hexdigest()
+
+    def _of_one(self, corpus: sources.Corpus, bar: tqdm) -> Iterator[tuple[Document, bool]]:
+        documents = super()._of_one(corpus, bar)
+        says = corpus.held_out or corpus.held_out_share or any(part.held_out for part in corpus.parts)
+        length = None if says else length_of_lone(corpus)
+        return documents if length is None else divide(documents, max(1, 9 * length // 10))
+
+
+def length_of_lone(corpus: sources.Corpus) -> int | None:
+    """Return how many characters a corpus has that is a single document; None for any other."""
+    begun = length = 0
+    for part in corpus.parts:
+        for document in read_documents(part):
+            begun += not document.continues
+            length += len(document.text)
+            if begun > 1:
+                return None
+    return length
+
+
+def divide(documents: Iterator[tuple[Document, bool]], cut: int) -> Iterator[tuple[Document, bool]]:
+    """Yield the pieces of one document, and that those from its character `cut` on are held out."""
+    start = 0
+    for document, _ in documents:
+        before, after = document.text[: max(0, cut - start)], document.text[max(0, cut - start) :]
+        if before:
+            yield replace(document, text=before), False
+        if after:
+            yield replace(document, text=after, continues=start > cut), True
+        start += len(document.text)
+
+
+def learn_tokenizer(reader: Reader, vocab_size: int, kind: TokenizerKind = "wordpiece") -> BaseTokenizer:
+    """Learn a vocabulary from what is trained on, or take the one that was learned from it before.
+
+    There are as many pieces of characters as the text has; `vocab_size` is for the other kinds.
+    """
+    key = hashlib.sha256(f"learned {kind} {vocab_size} {reader.fingerprint}".encode()).hexdigest()
     folder = sources.cache_folder() / "tokenizers" / key
     if not folder.exists():
-        logger.info("learning a vocabulary of %d pieces", vocab_size)
-        tokenizer = Tokenizer.train(reader.training_texts("learning the vocabulary"), vocab_size)
+        logger.info("learning a vocabulary (%s)", kind)
+        tokenizer = _learn(reader, vocab_size, kind)
         with new_folder(folder) as making:
             tokenizer.save(making)
     return load_tokenizer(folder)
+
+
+def _learn(reader: Reader, vocab_size: int, kind: TokenizerKind) -> BaseTokenizer:
+    texts = reader.training_texts("learning the vocabulary")
+    match kind:
+        case "wordpiece":
+            return Tokenizer.train(texts, vocab_size)
+        case "bpe":
+            return ByteTokenizer.train(texts, vocab_size, reader.specials)
+        case "char":
+            return CharTokenizer.train(texts)
 
 
 def build_stores(reader: Reader, tokenizer: BaseTokenizer) -> Path:
@@ -173,15 +241,38 @@ def build_stores(reader: Reader, tokenizer: BaseTokenizer) -> Path:
             for document, held_out in reader.documents("encoding"):
                 side = "held-out" if held_out else "train"
                 if side not in builders:
-                    builders[side] = open_builders.enter_context(Builder(making / side, tokenizer, key))
+                    builder = reader.builder(making / side, tokenizer, key)
+                    builders[side] = open_builders.enter_context(builder)
                 builders[side].add(document)
     return folder
 
 
-def prepare(words: Sequence[str], vocab_size: int, tokenizer: BaseTokenizer | None = None) -> Text:
-    """Read the corpus, learn a tokenizer from what is not held out unless one is given, and build stores."""
-    reader = Reader(sources.resolve(words))
-    tokenizer = tokenizer or learn_tokenizer(reader, vocab_size)
+def prepare(
+    words: Sequence[str],
+    vocab_size: int,
+    tokenizer: BaseTokenizer | None = None,
+    kind: TokenizerKind = "wordpiece",
+    running: bool = False,
+) -> Text:
+    """Read the corpus, learn a tokenizer from what is not held out unless one is given, and build stores.
+
+    Args:
+        words: names of data cards and paths, as behind --corpus.
+        vocab_size: pieces of the tokenizer that is learned; at most, and not for characters.
+        tokenizer: one that is there already.
+        kind: of the tokenizer that is learned: "wordpiece", "bpe" (of bytes) or "char".
+        running: whether the stores are for causal models. Then texts are kept to the character, the end token
+            stands behind each, and a plain text file is one document, blank lines and all; see
+            `RunningReader` and `RunningBuilder`.
+
+    Raises:
+        ValueError: the corpus cannot be used (see `Reader`); `running`, and the tokenizer has no end token.
+    """
+    if running:
+        reader = RunningReader(sources.resolve(words, plain="file"))
+    else:
+        reader = Reader(sources.resolve(words))
+    tokenizer = tokenizer or learn_tokenizer(reader, vocab_size, kind)
     folder = build_stores(reader, tokenizer)
     held_out = folder / "held-out"
     text = Text(tokenizer, open_store(folder / "train"), open_store(held_out) if held_out.exists() else None)

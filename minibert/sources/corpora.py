@@ -20,7 +20,7 @@ SUFFIXES = {
     ".json": "squad",
     ".xml": "mediawiki",
 }
-"""How documents lie in a file, by the end of its name; in any other: paragraphs."""
+"""How documents lie in a file, by the end of its name; any other is plain text."""
 
 
 @dataclass(frozen=True)
@@ -146,18 +146,19 @@ def fetch(wanted: Card, work: Path) -> Path:
     return get_it(wanted, work)
 
 
-def resolve(words: Sequence[str]) -> tuple[Corpus, ...]:
+def resolve(words: Sequence[str], plain: str = "paragraphs") -> tuple[Corpus, ...]:
     """Return one corpus for each word: the name of a card, or the path of a file.
 
-    The format of a file is told from its suffix, see SUFFIXES. TABLE:COLUMN names the column of a table
-    that holds the text, where it is not `text`.
+    The format of a file is told from its suffix, see SUFFIXES; `plain` is that of plain text: its
+    "paragraphs" are the documents, or the "file" is one. TABLE:COLUMN names the column of a table that holds
+    the text, where it is not `text`.
 
     Raises ValueError for a word that is neither, with the nearest card, and for the card of a model.
     """
-    return tuple(_resolve(word) for word in words)
+    return tuple(_resolve(word, plain) for word in words)
 
 
-def _resolve(word: str) -> Corpus:
+def _resolve(word: str, plain: str) -> Corpus:
     known = cards()
     if word in known:
         if known[word].is_model:
@@ -166,7 +167,7 @@ def _resolve(word: str) -> Corpus:
 
     path, column = Path(word).expanduser(), "text"
     table, _, last = word.rpartition(":")
-    if not path.exists() and file_format(Path(table)) == "table":
+    if not path.exists() and file_format(Path(table), plain) == "table":
         path, column = Path(table).expanduser(), last
     if path.is_dir():
         raise ValueError(
@@ -177,11 +178,11 @@ def _resolve(word: str) -> Corpus:
             f"{word!r} is neither a data card nor a file.{suggest(word, list(known))} "
             f"Cards: {', '.join(known)}; or give the path of a text file"
         )
-    part = Part((path,), file_format(path), column)
+    part = Part((path,), file_format(path, plain), column)
     return Corpus(path.name, (part,), digest({path.name: file_sha256(path)}))
 
 
-def file_format(path: Path) -> str:
-    """Tell from its name how documents lie in a file."""
-    plain = path.with_suffix("") if path.suffix == ".gz" else path
-    return SUFFIXES.get(plain.suffix.lower(), "paragraphs")
+def file_format(path: Path, plain: str) -> str:
+    """Tell from its name how documents lie in a file; `plain` is what plain text is."""
+    unpacked = path.with_suffix("") if path.suffix == ".gz" else path
+    return SUFFIXES.get(unpacked.suffix.lower(), plain)
