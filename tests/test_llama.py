@@ -1,5 +1,6 @@
 """Llama and Qwen: number for number those of transformers, and what must not change their numbers."""
 
+from collections.abc import Callable
 from typing import Any
 
 import hypothesis.strategies as st
@@ -11,7 +12,7 @@ from exact_transformers import exact_transformers
 from hypothesis import HealthCheck, given, settings
 from oracles import check_gradients, distance, randomise
 from strategies import seeds
-from torch import Generator
+from torch import Generator, Tensor
 
 from minibert.config import PRESETS, LlamaConfig, QwenConfig, from_dict
 from minibert.hub.llama_folder import LLAMA, QWEN, from_hugging_face, to_hugging_face
@@ -127,6 +128,74 @@ def test_a_sequence_does_not_know_its_batch(kind, seed: int) -> None:
     assert distance(model(ids[1:2]), model(ids)[1:2]) < 1e-12
 
 
+# ------------------------------------------------------------ the memory
+
+
+def random_ids(seed: int, *shape: int) -> Tensor:
+    return torch.randint(11, shape, generator=Generator().manual_seed(seed))
+
+
+@BOTH
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
+@given(seed=seeds, cuts=st.sets(st.integers(1, 7)))
+def test_cached_logits_are_those_of_the_whole_text(kind, dtype, tolerance, seed, cuts: set[int]) -> None:
+    """However the text is cut into pieces: the prompt, then several tokens at once, or one by one."""
+    model, ids = small(kind, seed).to(dtype), random_ids(seed, 3, 8)
+    state, ends = model.new_state(3, 8), [0, *sorted(cuts), 8]
+    pieces = [model(ids[:, first:last], state) for first, last in zip(ends, ends[1:], strict=False)]
+    assert distance(torch.cat(pieces, 1), model(ids)) < tolerance
+    assert state.filled == state.length == 8
+
+
+@BOTH
+@given(seed=seeds, starts=st.lists(st.integers(0, 4), min_size=1, max_size=4), prompt=st.integers(1, 7))
+def test_each_row_of_a_padded_batch_is_that_of_its_text_alone(kind, seed, starts, prompt) -> None:
+    model, ids = small(kind, seed), random_ids(seed, len(starts), 8)
+    state = model.new_state(len(starts), 8, torch.tensor(starts))
+    pieces = [model(ids[:, :prompt], state), *(model(ids[:, t : t + 1], state) for t in range(prompt, 8))]
+    together = torch.cat(pieces, 1)
+    assert bool(together.isfinite().all())
+    for row, start in enumerate(starts):
+        alone = model(ids[row : row + 1, start:])
+        assert distance(together[row : row + 1, start:], alone) < 1e-12
+
+
+@BOTH
+def test_reordered_rows_go_on_from_what_was_picked(kind) -> None:
+    model, ids, starts = small(kind), random_ids(0, 3, 5), torch.tensor([0, 2, 1])
+    last, state, rows = random_ids(1, 2, 2), model.new_state(3, 7, starts), [2, 0]
+    model(ids, state)
+    state.reorder(torch.tensor(rows))
+    got = model(last, state)
+    for row, picked in enumerate(rows):
+        whole = torch.cat([ids[picked, starts[picked] :], last[row]])[None]
+        assert distance(got[row : row + 1], model(whole)[:, -2:]) < 1e-12
+
+
+def test_the_memory_holds_one_key_for_all_heads_that_share_it() -> None:
+    state = small().new_state(3, 7)
+    assert state.layers[0].keys.shape == (3, 1, 7, 4)
+
+
+def test_more_tokens_than_positions_are_refused() -> None:
+    model = small()
+    for run in (lambda: model(random_ids(0, 2, 10)), lambda: model.new_state(2, 10)):
+        with pytest.raises(ValueError, match="the model has 9 positions, got a sequence of 10 tokens"):
+            run()
+
+
+@torch.no_grad()
+def test_a_step_with_a_memory_compiles_into_one_graph() -> None:
+    model, ids = small(Qwen), random_ids(0, 2, 6)
+    compiled: Callable[..., Tensor] = torch.compile(model.features, fullgraph=True, backend="eager")
+    state = model.new_state(2, 6)
+    pieces = [compiled(ids[:, :2], state), *(compiled(ids[:, t : t + 1], state) for t in range(2, 6))]
+    assert distance(torch.cat(pieces, 1), model.features(ids)) < 1e-12
+
+
+# ------------------------------------------------------------ the first weights, and the last product
+
+
 @BOTH
 def test_features_times_the_token_embedding_are_the_logits(kind) -> None:
     model, ids = small(kind), torch.tensor([[1, 2, 3]])
@@ -153,9 +222,6 @@ def test_large_queries_and_keys_do_not_sharpen_the_attention_of_qwen() -> None:
                     module.key.weight.mul_(1000)
         moved[kind] = distance(model(ids), logits)
     assert moved[Qwen] < 1e-3 < 0.1 < moved[Llama]
-
-
-# ------------------------------------------------------------ the first weights
 
 
 @BOTH
@@ -204,8 +270,3 @@ def test_training_compiles_into_one_graph(kind) -> None:
 def test_an_id_outside_the_vocabulary_is_named(wrong: int) -> None:
     with pytest.raises(ValueError, match=f"from 0 to 10, got {wrong} in sequence 1 at position 1"):
         small()(torch.tensor([[1, 2], [3, wrong]]))
-
-
-def test_a_sequence_longer_than_the_model_is_refused() -> None:
-    with pytest.raises(ValueError, match="the model has 9 positions, got a sequence of 10 tokens"):
-        small()(torch.ones(1, 10, dtype=torch.int64))

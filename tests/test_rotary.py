@@ -6,25 +6,20 @@ from strategies import normal
 
 from minibert.model.attention import scaled_dot_product
 from minibert.model.position import rotary, turns
-from minibert.model.rotary import RotaryAttention, share_heads
-
-
-def test_neighbouring_heads_share_a_key() -> None:
-    x = torch.arange(2)[None, :, None, None]
-    assert share_heads(x, 6).flatten().tolist() == [0, 0, 0, 1, 1, 1]
-    assert share_heads(x, 2) is x
+from minibert.model.rotary import RotaryAttention
 
 
 def test_each_head_attends_with_turned_queries_and_keys_and_values_as_they_are() -> None:
     """Head by head, with the equations as they stand."""
-    layer, x = randomise(RotaryAttention(12, heads=3, key_heads=1)), normal(0, 2, 5, 12)
+    layer, x = randomise(RotaryAttention(16, heads=4, key_heads=2)), normal(0, 2, 5, 16)
     places = torch.tensor([3, 4, 5, 6, 7])
     mask = normal(1, 2, 1, 5, 5) > 0
-    value = (x @ layer.value.weight.T)[:, None]  # (B, 1, T, 4)
-    key = rotary((x @ layer.key.weight.T)[:, None], places)
     heads = []
-    for h in range(3):
-        query = rotary((x @ layer.query.weight[4 * h : 4 * h + 4].T)[:, None], places)
+    for h in range(4):
+        own, group = slice(4 * h, 4 * h + 4), slice(4 * (h // 2), 4 * (h // 2) + 4)
+        query = rotary((x @ layer.query.weight[own].T)[:, None], places)  # (B, 1, T, 4)
+        key = rotary((x @ layer.key.weight[group].T)[:, None], places)
+        value = (x @ layer.value.weight[group].T)[:, None]
         heads.append(scaled_dot_product(query, key, value, mask)[0][:, 0])
     expected = torch.cat(heads, -1) @ layer.output.weight.T
     assert distance(layer(x, turns(places, 4, dtype=x.dtype), mask), expected) < 1e-12

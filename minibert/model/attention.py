@@ -37,21 +37,33 @@ def attention(
 ) -> Tensor:
     """Attend with torch's fused kernel: the same numbers as `scaled_dot_product`, without the weights.
 
-    query (B, H, T, K); key and value (B, H, S, K); mask bool, True = may attend, broadcastable to
-    (B, H, T, S). Returns (B, H, T, K); zeros for a query that may attend to nothing.
+    query (B, H, T, K); key and value (B, H, S, K), or of fewer heads: see `shared`. mask bool, True = may
+    attend, broadcastable to (B, H, T, S). Returns (B, H, T, K); zeros for a query that may attend to nothing.
     Raises ValueError when the mask is not boolean or does not fit.
     """
     check_mask(query, key, mask)
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
+    kernel = F.scaled_dot_product_attention
+    return kernel(query, key, value, attn_mask=mask, dropout_p=dropout, enable_gqa=shared(query, key))
 
 
 def causal_attention(query: Tensor, key: Tensor, value: Tensor, dropout: float = 0.0) -> Tensor:
     """Attend with torch's causal kernel: query t to the keys 0 to t, and no mask is made.
 
     The numbers of `attention` under a lower triangular mask, in about half the time: what lies above the
-    diagonal is not worked out. query, key and value (B, H, T, K). Returns (B, H, T, K).
+    diagonal is not worked out. query (B, H, T, K); key and value (B, H, T, K), or of fewer heads: see
+    `shared`. Returns (B, H, T, K).
     """
-    return F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=True)
+    kernel = F.scaled_dot_product_attention
+    return kernel(query, key, value, dropout_p=dropout, is_causal=True, enable_gqa=shared(query, key))
+
+
+def shared(query: Tensor, key: Tensor) -> bool:
+    """Return whether heads of queries share a head of keys: G heads of keys serve H / G neighbours each.
+
+    Query head h looks at key head h // (H / G). Ainslie et al. 2023, section 2.2.
+    query (B, H, T, K), key (B, G, S, K), H a multiple of G.
+    """
+    return query.shape[1] != key.shape[1]
 
 
 def check_mask(query: Tensor, key: Tensor, mask: Tensor | None) -> None:

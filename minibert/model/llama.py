@@ -5,12 +5,14 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from minibert.config import LlamaConfig
+from minibert.model.attention import causal_attention
 from minibert.model.embedding import check_ids
 from minibert.model.gated import GatedFeedForward
+from minibert.model.keys_values import KeysValues, LayerPast, Places
 from minibert.model.multihead import merge_heads, split_heads
 from minibert.model.position import rotate, turns
 from minibert.model.rmsnorm import RmsNorm
-from minibert.model.rotary import RotaryAttention, Turns, share_heads
+from minibert.model.rotary import RotaryAttention, Turns
 
 
 class LlamaAttention(RotaryAttention):
@@ -19,12 +21,15 @@ class LlamaAttention(RotaryAttention):
     def __init__(self, config: LlamaConfig) -> None:
         super().__init__(config.width, config.heads, config.key_heads)
 
-    def forward(self, x: Tensor, turns: Turns) -> Tensor:
-        """Let each token of x (B, T, D) attend to itself and to those before it; (B, T, D) comes back."""
+    def forward(self, x: Tensor, turns: Turns, past: LayerPast | None = None) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Let each token of x (B, T, D) attend to those up to itself, and to all of the past, if given.
+
+        turns: of the T positions. The keys of x, turned, and its values are added to the past.
+        Returns (B, T, D).
+        """
         query, key, value = self.project(x, turns)
-        key, value = share_heads(key, self.heads), share_heads(value, self.heads)  # (B, H, T, K)
-        out = F.scaled_dot_product_attention(query, key, value, is_causal=True)  # (B, H, T, K)
-        return self.output(merge_heads(out))  # (B, T, D)
+        attend = causal_attention if past is None else past.attend
+        return self.output(merge_heads(attend(query, key, value)))  # (B, T, D)
 
 
 class QwenAttention(LlamaAttention):
@@ -61,9 +66,12 @@ class LlamaBlock(nn.Module):
         self.feedforward_norm = RmsNorm(config.width, config.norm_eps)
         self.feedforward = GatedFeedForward(config.width, config.feedforward, "silu")
 
-    def forward(self, x: Tensor, turns: Turns) -> Tensor:
-        """Map x (B, T, D) to (B, T, D); turns: of the T positions."""
-        x = x + self.attention(self.attention_norm(x), turns)
+    def forward(self, x: Tensor, turns: Turns, past: LayerPast | None = None) -> Tensor:
+        """Map x (B, T, D) to (B, T, D); with a past, x goes on from it and is added to it.
+
+        turns: of the T positions.
+        """
+        x = x + self.attention(self.attention_norm(x), turns, past)
         return x + self.feedforward(self.feedforward_norm(x))
 
 
@@ -98,32 +106,58 @@ class Llama(nn.Module):
                 module.attention.output.weight.zero_()
                 module.feedforward.contract.weight.zero_()
 
-    def features(self, ids: Tensor) -> Tensor:
-        """Return what the output projection is applied to: ids (B, T) int64 to (B, T, D).
+    def new_state(self, batch: int, length: int, starts: Tensor | None = None) -> KeysValues:
+        """Return the memory for texts that grow: so many rows, of at most so many columns.
 
-        Raises ValueError for ids outside the vocabulary (on the CPU) and for too long a text.
+        starts (B,) int64: the column in which each row's text begins, behind the padding; all in the first if
+        not given. Raises ValueError for more columns than the model has positions, and for starts that do not
+        fit.
         """
-        self.check(ids)
-        x = self.tokens(ids)  # (B, T, D)
+        self.check_length(length)
         K = self.config.width // self.config.heads
-        angles = turns(torch.arange(ids.shape[1], device=ids.device), K, self.config.rotary_base, x.dtype)
-        for block in self.blocks:
-            x = block(x, angles)  # (B, T, D)
+        shape = (batch, self.config.key_heads, length, K)
+        return KeysValues(len(self.blocks), shape, self.tokens.weight, starts)
+
+    def check_length(self, length: int) -> None:
+        """Raise ValueError unless the model has so many positions."""
+        longest = self.config.max_positions
+        if length > longest:
+            raise ValueError(
+                f"the model has {longest} positions, got a sequence of {length} tokens; cut it to "
+                f"{longest}, or make the model with max_positions of at least {length}"
+            )
+
+    def turns(self, places: Places) -> Turns:
+        """Return the turns of queries and keys at some places, for all layers."""
+        if isinstance(places, slice):
+            places = torch.arange(places.start or 0, places.stop, device=self.tokens.weight.device)
+        K = self.config.width // self.config.heads
+        return turns(places, K, self.config.rotary_base, self.tokens.weight.dtype)
+
+    def features(self, ids: Tensor, state: KeysValues | None = None) -> Tensor:
+        """Return what the next token is guessed from, after the last norm: (B, T, D).
+
+        ids (B, T) int64. With a state they go on from the tokens that it has seen, and are added to it.
+        Raises ValueError for a sequence longer than the positions, for a state without room, and, on the CPU,
+        for ids outside the vocabulary.
+        """
+        T = ids.shape[1]
+        check_ids(ids, self.tokens.num_embeddings, "token ids")
+        if state is None:
+            self.check_length(T)
+            places, pasts = slice(T), [None] * len(self.blocks)
+        else:
+            places, pasts = state.grow(T), state.layers
+
+        x = self.tokens(ids)  # (B, T, D)
+        turns = self.turns(places)
+        for block, past in zip(self.blocks, pasts, strict=True):
+            x = block(x, turns, past)  # (B, T, D)
         return self.norm(x)
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """Return the logits of the token that comes next, at every place: ids (B, T) to (B, T, V)."""
-        return F.linear(self.features(ids), self.tokens.weight)
-
-    def check(self, ids: Tensor) -> None:
-        """Raise ValueError for ids outside the vocabulary (on the CPU) and for too long a text."""
-        longest = self.config.max_positions
-        if ids.shape[1] > longest:
-            raise ValueError(
-                f"the model has {longest} positions, got a sequence of {ids.shape[1]} tokens; cut it to "
-                f"{longest}, or make the model with max_positions of at least {ids.shape[1]}"
-            )
-        check_ids(ids, self.config.vocab_size, "token ids")
+    def forward(self, ids: Tensor, state: KeysValues | None = None) -> Tensor:
+        """Return the logits of every token's successor, (B, T, V); arguments and errors as for `features`."""
+        return F.linear(self.features(ids, state), self.tokens.weight)
 
 
 class Qwen(Llama):

@@ -10,16 +10,6 @@ Turns = tuple[Tensor, Tensor]
 """Cosines and sines at the positions of a batch, for all layers: `minibert.model.position.turns`."""
 
 
-def share_heads(x: Tensor, heads: int) -> Tensor:
-    """Let each of G heads of keys or values serve H / G heads of queries, neighbours.
-
-    out[:, h] = x[:, h // (H / G)]. Ainslie et al. 2023, section 2.2.
-    x (B, G, S, K); heads is H, a multiple of G. Returns (B, H, S, K).
-    """
-    G = x.shape[1]
-    return x if heads == G else x.repeat_interleave(heads // G, dim=1)
-
-
 class RotaryAttention(nn.Module):
     """Self-attention with H heads of queries and G of keys and values, turned by position, without biases.
 
@@ -48,7 +38,6 @@ class RotaryAttention(nn.Module):
     def gather(self, x: Tensor, turns: Turns, mask: Tensor | None = None) -> Tensor:
         """Return what the heads found, side by side, before the output projection: (B, T, D)."""
         query, key, value = self.project(x, turns)
-        key, value = share_heads(key, self.heads), share_heads(value, self.heads)  # (B, H, T, K)
         dropout = self.dropout if self.training else 0.0
         return merge_heads(attention(query, key, value, mask, dropout))  # (B, T, D)
 
