@@ -3,13 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from by_hand import by_hand
 
 from minibert.batches.causal import CausalBatches
-from minibert.learn.checks import causal as checks
 from minibert.text.store import Store
-
-test_by_hand = by_hand(checks)
 
 
 def store_of(ids: list[int] | np.ndarray) -> Store:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minibert.batches.causal import PHASE, block_starts, cut_blocks
+from minibert.batches.blocks import PHASE, block_starts, cut_blocks
 from minibert.batches.sampling import integers, random_bits
 from minibert.learn.compare import expect
 from minibert.learn.sizes import Sizes
