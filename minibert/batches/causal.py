@@ -33,9 +33,9 @@ class CausalBatch:
 class CausalBatches:
     """The batches that a causal model is trained on: `batches(step)` is a pure function.
 
-    The text is the store's, all documents one after the other: each must end with the end token (as in a
-    running store, see `minibert.text.running`), so that the model learns where a text ends. A block goes across
-    the ends of documents: it is always full, and nothing is padded.
+    The text is the store's, all documents one after the other: each must end with the end token, so that the
+    model learns where a text ends; so they do in a store of `minibert.text.running`. A block goes across the
+    ends of documents: it is always full, and nothing is padded.
 
     Raises ValueError when the text is shorter than a block and the token behind it.
     """
