@@ -33,7 +33,7 @@ def some_ids(B: int, T: int) -> Tensor:
 
 def written_out(model: RecurrentModel, ids: Tensor) -> Tensor:
     """Return the features of ids (B, T), one word and one layer at a time, by the plain steps."""
-    x = model.tokens(ids)
+    x = D**0.5 * model.tokens(ids)
     for layer in range(L):
         from_below, from_before, one, other = (
             model.kernel.get_parameter(f"{name}_l{layer}")

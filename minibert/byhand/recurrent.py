@@ -1,5 +1,6 @@
 """Networks that read word by word and remember: the recurrent network, the LSTM, and a language model."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -171,7 +172,8 @@ def lstm_model_forward(ids: Ints, targets: Ints, params: Parameters) -> tuple[Ar
     """Return the loss of a language model: word vectors, L layers of LSTM, and the word vectors once more.
 
     loss = mean of -log softmax(h E^T)[next word], where h is the top layer's hidden state and E the table of
-    the word vectors (Press and Wolf 2017).
+    the word vectors (Press and Wolf 2017), and the lowest layer reads sqrt(D) E[id] (Vaswani et al. 2017,
+    section 3.4).
 
     Args:
         ids: (B, T), the words.
@@ -187,8 +189,8 @@ def lstm_model_forward(ids: Ints, targets: Ints, params: Parameters) -> tuple[Ar
     (V, D), B = tokens.shape, len(ids)
     layers = sum(name.startswith("kernel.weight_ih_l") for name in params)
 
-    x, lookup = lookup_forward(tokens, ids)  # (B, T, D)
-    caches = []
+    vectors, lookup = lookup_forward(tokens, ids)  # (B, T, D)
+    x, caches = math.sqrt(D) * vectors, []
     for layer in range(layers):
         names = (f"kernel.{name}_l{layer}" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
         input_weight, hidden_weight, bias, second_bias = (params[name] for name in names)
@@ -215,7 +217,8 @@ def lstm_model_backward(dloss: Any, cache: Any) -> Parameters:
             f"kernel.bias_ih_l{layer}": dbias,
             f"kernel.bias_hh_l{layer}": dbias,
         }
-    return gradients | {"tokens.weight": dtokens + lookup_backward(dx, lookup)}  # used twice, so added (2.2)
+    dvectors = math.sqrt(shape[-1]) * dx  # (B, T, D)
+    return gradients | {"tokens.weight": dtokens + lookup_backward(dvectors, lookup)}  # used twice: 2.2
 
 
 def check_shapes(

@@ -1,5 +1,6 @@
 """Language models that read word by word and remember: the recurrent network and the LSTM."""
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -81,8 +82,9 @@ class RecurrentModel(nn.Module):
     """What both models share: words in, memory on, logits out.
 
     logits = h E^T, where h is the top layer's hidden state and E (V, D) the token embedding (Press and Wolf
-    2017). `kernel` is torch's: it takes the steps of all words and layers in one call. Dropout stands on what
-    goes upwards, never on what goes from word to word (Zaremba et al. 2014).
+    2017). The layers read sqrt(D) E[id]: E starts small, as logits want it, and layers want numbers of about
+    1 (Vaswani et al. 2017, section 3.4). `kernel` is torch's: it takes the steps of all words and layers in
+    one call. Dropout stands on what goes upwards, never on what goes from word to word (Zaremba et al. 2014).
     """
 
     def __init__(self, config: RnnConfig, kernel: type[nn.RNN] | type[nn.LSTM], parts: int) -> None:
@@ -125,7 +127,7 @@ class RecurrentModel(nn.Module):
         padding means nothing. Raises ValueError, on the CPU, for ids outside the vocabulary.
         """
         check_ids(ids, self.config.vocab_size, "token ids")
-        x = self.dropout(self.tokens(ids))  # (B, T, D)
+        x = self.dropout(math.sqrt(self.config.width) * self.tokens(ids))  # (B, T, D)
         if state is None:
             return self.dropout(self.run(x, None)[0])
 

@@ -90,7 +90,7 @@ def draw_ids(size: Sizes, seed: int, T: int) -> Tensor:
 
 def word_by_word(some: Any, ids: Tensor) -> Tensor:
     """Return the features of ids, by the steps: every layer reads all words before the next one begins."""
-    x = some.tokens(ids)  # (B, T, D)
+    x = math.sqrt(some.config.width) * some.tokens(ids)  # (B, T, D)
     for layer in range(some.config.layers):
         input_weight, hidden_weight, one, other = (
             some.kernel.get_parameter(f"{name}_l{layer}")
@@ -205,14 +205,15 @@ def check_dropout_stands_below_and_above_the_layers(size: Sizes, seed: int) -> N
     for name, weight in some.kernel.named_parameters():
         weight.copy_(torch.eye(len(weight)) if name == "weight_ih_l0" else torch.zeros_like(weight))
     ids = draw_ids(size, seed, 64)
-    full = 2 * torch.tanh(2 * some.tokens(ids))
+    x = math.sqrt(some.config.width) * some.tokens(ids)
+    full = 2 * torch.tanh(2 * x)
     for what, state in (("without a state", None), ("with a state", some.new_state(len(ids), 64))):
         torch.manual_seed(seed)
         got = some.features(ids, state)
         expect_same(torch.where(got == 0, full, got), full, f"what is not left out, {what}")
         share = float((got == 0).double().mean())
         expect(0.65 < share < 0.85, f"left out {what}: expected about 3/4 of all numbers, got {share:.2f}")
-    expect_same(some.eval().features(ids), torch.tanh(some.tokens(ids)), "the features in evaluation")
+    expect_same(some.eval().features(ids), torch.tanh(x), "the features in evaluation")
 
 
 def check_ids_outside_the_vocabulary_are_refused(size: Sizes, seed: int) -> None:
