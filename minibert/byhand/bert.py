@@ -98,9 +98,9 @@ def bert_backward(dhidden: Array, cache: Any) -> Parameters:
     gradients: Parameters = {}
     dx = dhidden
     for layer in reversed(range(len(caches))):  # the last block comes first
-        dx, own = block_backward(dx, caches[layer])  # (B, T, D)
+        dx, own = block_backward(dx, caches[layer])  # (B, T, D)  12.10
         gradients |= join(**{f"blocks.{layer}": own})
-    return gradients | join(embedding=embedding_backward(dx, embedding))
+    return gradients | join(embedding=embedding_backward(dx, embedding))  # 12.11: what is left belongs to it
 
 
 def words_forward(hidden: Array, tokens: Array, params: Parameters, settings: Settings) -> tuple[Array, Any]:
@@ -130,9 +130,9 @@ def words_backward(dlogits: Array, cache: Any) -> tuple[Array, Array, Parameters
     """Return dhidden (N, D), dtokens (V, D) and the gradients of the parameters from dlogits (N, V)."""
     dense, bend, bend_backward, norm, output = cache
 
-    dfeatures, dtokens, dbias = linear_backward(dlogits, output)  # (N, D)
-    dbent, dscale, dshift = layernorm_backward(dfeatures, norm)
-    dhidden, dweight, dbias_dense = linear_backward(bend_backward(dbent, bend), dense)  # (N, D)
+    dfeatures, dtokens, dbias = linear_backward(dlogits, output)  # (N, D)  12.6
+    dbent, dscale, dshift = layernorm_backward(dfeatures, norm)  # 12.7
+    dhidden, dweight, dbias_dense = linear_backward(bend_backward(dbent, bend), dense)  # (N, D)  12.7
     return (
         dhidden,
         dtokens,
@@ -170,7 +170,7 @@ def pairs_backward(dlogits: Array, cache: Any) -> tuple[Array, Parameters]:
     pooler, pooled, output = cache
 
     dpooled, dweight, dbias = linear_backward(dlogits, output)  # (B, D)
-    dstraight = dpooled * (1 - pooled * pooled)  # tanh' = 1 - tanh^2
+    dstraight = dpooled * (1 - pooled * pooled)  # 12.8: tanh' = 1 - tanh^2
     dfirst, dpooler_weight, dpooler_bias = linear_backward(dstraight, pooler)  # (B, D)
     return dfirst, {
         "bert.pooler.weight": dpooler_weight,
@@ -223,13 +223,13 @@ def pretraining_backward(dlosses: Array, cache: Any) -> Parameters:
 
     dwords = cross_entropy_backward(dlosses[0], word_losses)  # (N, V)
     dchosen, dtokens, gradients = words_backward(dwords, word)  # (N, D)
-    dhidden = lookup_backward(dchosen, choice).reshape(shape)  # (B, T, D)
+    dhidden = lookup_backward(dchosen, choice).reshape(shape)  # (B, T, D)  12.9
     gradients = join(words=gradients)
     if with_pairs is not None:
         pair, pair_losses = with_pairs
         dfirst, dpairs = pairs_backward(cross_entropy_backward(dlosses[1], pair_losses), pair)  # (B, D)
-        dhidden[:, 0] += dfirst  # the first token may be looked at by both heads
+        dhidden[:, 0] += dfirst  # 12.9: the first token may be looked at by both heads
         gradients |= dpairs
     gradients |= join(bert=bert_backward(dhidden, bert))
-    gradients[TOKENS] += dtokens  # used twice, so its two gradients add up (2.2)
+    gradients[TOKENS] += dtokens  # 12.12: used twice, so its two gradients add up
     return gradients
