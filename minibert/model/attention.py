@@ -42,8 +42,9 @@ def attention(
     Raises ValueError when the mask is not boolean or does not fit.
     """
     check_mask(query, key, mask)
-    kernel = F.scaled_dot_product_attention
-    return kernel(query, key, value, attn_mask=mask, dropout_p=dropout, enable_gqa=shared(query, key))
+    return F.scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, dropout_p=dropout, enable_gqa=shared(query, key)
+    )
 
 
 def causal_attention(query: Tensor, key: Tensor, value: Tensor, dropout: float = 0.0) -> Tensor:
@@ -53,8 +54,9 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, dropout: float =
     diagonal is not worked out. query (B, H, T, K); key and value (B, H, T, K), or of fewer heads: see
     `shared`. Returns (B, H, T, K).
     """
-    kernel = F.scaled_dot_product_attention
-    return kernel(query, key, value, dropout_p=dropout, is_causal=True, enable_gqa=shared(query, key))
+    return F.scaled_dot_product_attention(
+        query, key, value, dropout_p=dropout, is_causal=True, enable_gqa=shared(query, key)
+    )
 
 
 def shared(query: Tensor, key: Tensor) -> bool:

@@ -176,6 +176,16 @@ def check_dropout_leaves_weights_out_and_doubles_the_rest(size: Sizes, seed: int
     expect_same(out, weights @ value, "out, beside the product of the weights that came back and the values")
 
 
+def check_neighbouring_heads_of_queries_may_share_a_head_of_keys(size: Sizes, seed: int) -> None:
+    """Query heads 0 and 1 look at the first head of keys, 2 and 3 at the second."""
+    query, key, value = (
+        normal(seed + i, size.B, heads, length, size.K)
+        for i, (heads, length) in enumerate(((4, size.T), (2, size.S), (2, size.S)))
+    )
+    heads = [attention(query[:, [h]], key[:, [h // 2]], value[:, [h // 2]]) for h in range(4)]
+    expect_same(attention(query, key, value), torch.cat(heads, 1), "4 heads that share 2 heads of keys")
+
+
 def check_the_kernel_drops_too(size: Sizes, seed: int) -> None:
     """With values that are rows of the unit matrix, out shows the weights: some are 0, the rest doubled."""
     query, key, _ = (tensor.detach() for tensor in draw(size._replace(T=12, S=10), seed))
