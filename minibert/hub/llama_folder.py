@@ -39,7 +39,13 @@ FIELDS = {
 }
 """Our settings and theirs, where the values mean the same."""
 
-LLAMA_7B = {"vocab_size": 32000, "layers": 32, "width": 4096, "heads": 32, "feedforward": 11008}
+LLAMA_7B: dict[str, Any] = {
+    "vocab_size": 32000,
+    "layers": 32,
+    "width": 4096,
+    "heads": 32,
+    "feedforward": 11008,
+}
 """What a folder of Llama means that does not say it."""
 
 QWEN3_8B = LLAMA_7B | {"vocab_size": 151936, "feedforward": 22016, "max_positions": 32768}
@@ -97,7 +103,7 @@ def read_qwen(values: dict[str, Any], file: Path) -> QwenConfig:
     return read_config({"head_dim": 128, **values}, file, QwenConfig, QWEN3_8B)
 
 
-def read_config(values: dict[str, Any], file: Path, shape: type[Config], unsaid: dict[str, int]) -> Config:
+def read_config(values: dict[str, Any], file: Path, shape: type[Config], unsaid: dict[str, Any]) -> Config:
     """Translate a config.json of `transformers`; what it leaves out takes the value that theirs has then.
 
     Raises ValueError for an output projection of its own, for biases, for turns that are stretched to longer

@@ -37,3 +37,20 @@ class LayerNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise x (..., D) over its last axis."""
         return layernorm(x, self.weight, self.bias, self.eps)
+
+
+class BiasFreeLayerNorm(nn.Module):
+    """Layer norm with a learned scale (`weight`, starts at 1) and no shift.
+
+    Warner et al. 2024, section 2.1.1.
+    """
+
+    def __init__(self, width: int, eps: float = 1e-5) -> None:
+        """Make the scale, one number for each of `width` features; eps stands under the root."""
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise x (..., D) over its last axis."""
+        return F.layer_norm(x, self.weight.shape, self.weight, None, self.eps)

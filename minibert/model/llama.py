@@ -10,7 +10,7 @@ from minibert.model.embedding import check_ids
 from minibert.model.gated import GatedFeedForward
 from minibert.model.keys_values import KeysValues, LayerPast, Places
 from minibert.model.multihead import merge_heads, split_heads
-from minibert.model.position import rotate, turns
+from minibert.model.position import check_length, rotate, turns
 from minibert.model.rmsnorm import RmsNorm
 from minibert.model.rotary import RotaryAttention, Turns
 
@@ -113,19 +113,10 @@ class Llama(nn.Module):
         not given. Raises ValueError for more columns than the model has positions, and for starts that do not
         fit.
         """
-        self.check_length(length)
+        check_length(length, self.config.max_positions)
         K = self.config.width // self.config.heads
         shape = (batch, self.config.key_heads, length, K)
         return KeysValues(len(self.blocks), shape, self.tokens.weight, starts)
-
-    def check_length(self, length: int) -> None:
-        """Raise ValueError unless the model has so many positions."""
-        longest = self.config.max_positions
-        if length > longest:
-            raise ValueError(
-                f"the model has {longest} positions, got a sequence of {length} tokens; cut it to "
-                f"{longest}, or make the model with max_positions of at least {length}"
-            )
 
     def turns(self, places: Places) -> Turns:
         """Return the turns of queries and keys at some places, for all layers."""
@@ -144,7 +135,7 @@ class Llama(nn.Module):
         T = ids.shape[1]
         check_ids(ids, self.tokens.num_embeddings, "token ids")
         if state is None:
-            self.check_length(T)
+            check_length(T, self.config.max_positions)
             places, pasts = slice(T), [None] * len(self.blocks)
         else:
             places, pasts = state.grow(T), state.layers

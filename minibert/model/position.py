@@ -4,6 +4,15 @@ import torch
 from torch import Tensor
 
 
+def check_length(length: int, longest: int) -> None:
+    """Raise ValueError for a sequence of more tokens than the model has positions."""
+    if length > longest:
+        raise ValueError(
+            f"the model has {longest} positions, got a sequence of {length} tokens; cut it to {longest}, or "
+            f"make the model with max_positions of at least {length}"
+        )
+
+
 def sinusoids(positions: Tensor, width: int) -> Tensor:
     """Return waves of falling frequency at the given positions.
 
