@@ -4,8 +4,10 @@ import random
 from pathlib import Path
 
 from minibert.config import PretrainConfig
+from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.corpus import Document
-from minibert.text.store import Store, build
+from minibert.text.running import RunningBuilder
+from minibert.text.store import Store, build, open_store
 from minibert.text.tokenizer import Tokenizer
 
 SUBJECTS = "the baker|a fisher|our teacher|the old miller|my sister|the captain|a young painter|the queen"
@@ -33,6 +35,14 @@ def small_tokenizer() -> Tokenizer:
 
 def small_store(folder: Path, tokenizer: Tokenizer, count: int = 12, sentences: int = 20) -> Store:
     return build(documents(count, sentences), tokenizer, folder / f"store-{count}-{sentences}", "key")
+
+
+def running_store(folder: Path, tokenizer: BaseTokenizer, count: int = 12, sentences: int = 20) -> Store:
+    """Return a store of running text, as causal models learn it."""
+    with RunningBuilder(folder, tokenizer, "key") as builder:
+        for each in documents(count, sentences):
+            builder.add(each)
+    return open_store(folder)
 
 
 def corpus_file(folder: Path, count: int = 12) -> Path:

@@ -13,7 +13,9 @@ from minibert.config import Shape, require
 from minibert.files import replace_file
 from minibert.hub.bert_folder import BERT
 from minibert.hub.folder_kind import FolderKind, compare_sizes, load_weights
+from minibert.hub.gpt_folder import GPT
 from minibert.hub.llama_folder import LLAMA, QWEN
+from minibert.hub.modernbert_folder import MODERNBERT
 from minibert.hub.recurrent_folder import LSTM, RNN
 from minibert.hub.weights import read_json, read_weights
 from minibert.model.bert import Bert, BertForPretraining
@@ -22,7 +24,9 @@ from minibert.text.tokenizer import load_tokenizer
 
 log = logging.getLogger("minibert")
 
-KINDS: dict[str, FolderKind] = {kind.model_type: kind for kind in (BERT, LLAMA, QWEN, RNN, LSTM)}
+KINDS: dict[str, FolderKind] = {
+    kind.model_type: kind for kind in (BERT, MODERNBERT, GPT, LLAMA, QWEN, RNN, LSTM)
+}
 """The kinds of folders that can be opened, by the model_type of their config.json."""
 
 UNBOUNDED = 1 << 30

@@ -134,7 +134,7 @@ def with_gradients(optimizer: Optimizer):
                 yield group, parameter, parameter.grad.numpy(), optimizer.state[parameter]
 
 
-def optimizers(model: BertForPretraining, config: PretrainConfig) -> Sequence[Optimizer]:
+def optimizers(model: nn.Module, config: PretrainConfig) -> Sequence[Optimizer]:
     """Return the optimisers of `minibert.recipes.learning.optimizers`, by hand."""
     matrices, rest, lr = divide(model, config)
     adamw_ = AdamWByHand(decay_groups(rest, config.weight_decay), lr)
@@ -145,7 +145,7 @@ NUMPY = Learning(pretraining_loss, optimizers)
 """The gradients are worked out by hand."""
 
 
-def compare_speed(model: BertForPretraining, batches: Callable[[int], Batch], config: PretrainConfig) -> str:
+def compare_speed(model: BertForPretraining, batches: Callable[[int], Any], config: PretrainConfig) -> str:
     """Time steps by hand and in torch in turn, on copies of the model, and say how they compare.
 
     The same batches for both, and all threads; the median of the ratios, after a pair of steps to warm up.

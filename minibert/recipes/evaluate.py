@@ -1,6 +1,6 @@
 """How good a pretrained model is on held-out text. Every figure that we state comes out of this file.
 
-What the metrics are:
+What the metrics are, for a model of masked words:
 
 - Examples: `EXAMPLES` segment pairs (or all there are) from documents held out whole, drawn with seed
   `SEED`, at the length trained with. Half the pairs are true nexts; the random ones come from another
@@ -10,16 +10,31 @@ What the metrics are:
 - Word loss: mean of -log p(true token) over the predicted tokens, in nats. Word accuracy: share of them
   whose likeliest token is the true one.
 - Pair loss and pair accuracy: the same over the pairs, two classes; guessing gives 0.5.
-- Baselines, fitted on the text trained on, asked for the same tokens: see `minibert.recipes.baselines`.
+
+For a causal model:
+
+- Examples: `EXAMPLES` blocks (or all there are) of held-out text, at the length trained with, where `SEED`
+  puts them. Each token of a block is predicted from those before it in the block, and the one behind the
+  block too; ends of documents count as tokens.
+- Word loss and word accuracy: as above, over all tokens. Bits per byte: the same loss in bits, over the bytes
+  of the text (UTF-8), so that tokenizers compare: loss / ln 2 * tokens / bytes.
+
+For both: baselines, fitted on the text trained on and asked for the same tokens, see
+`minibert.recipes.baselines`.
 """
 
+import math
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from minibert.batches.batch import IGNORE, Batch, PretrainingBatches
-from minibert.model.bert import BertForPretraining
+from minibert.batches.causal import CausalBatch, CausalBatches
+from minibert.config import Objective
 from minibert.recipes.baselines import Bigram
 from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.store import Store
@@ -28,19 +43,32 @@ from minibert.train.loss import cross_entropy
 SEED = 0
 MASK_RATE = 0.15
 EXAMPLES = 2048
-ROWS = 64
-"""Examples that go through the model together; the numbers do not depend on it."""
+TOKENS = 64 * 80
+"""Tokens that go through the model together; the numbers do not depend on it."""
+
+Batches = PretrainingBatches | CausalBatches
 
 
-def held_out_batches(store: Store, tokenizer: BaseTokenizer, seq_len: int, pairs: bool) -> PretrainingBatches:
+def held_out_batches(store: Store, tokenizer: BaseTokenizer, seq_len: int, objective: Objective) -> Batches:
     """Return the batches that evaluation uses."""
-    return PretrainingBatches(store, tokenizer, ROWS, seq_len, MASK_RATE, pairs=pairs, seed=SEED)
+    rows = max(1, TOKENS // seq_len)
+    if objective == "clm":
+        return CausalBatches(store, rows, seq_len, seed=SEED)
+    pairs = objective == "mlm+nsp"
+    return PretrainingBatches(store, tokenizer, rows, seq_len, MASK_RATE, pairs=pairs, seed=SEED)
+
+
+def answers(model: Any, batch: Batch | CausalBatch) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return for each kind of question the logits (N, classes) and the true classes (N,), or IGNORE."""
+    if isinstance(batch, CausalBatch):
+        return {"word": (model(batch.ids).flatten(0, 1), batch.targets.flatten())}
+    output = model(batch.ids, batch.segments, batch.attend, batch.slots)
+    found = {"word": (output.words, batch.targets)}
+    return found if batch.pair_labels is None else {**found, "pair": (output.pairs, batch.pair_labels)}
 
 
 @torch.no_grad()
-def evaluate(
-    model: BertForPretraining, batches: PretrainingBatches, examples: int = EXAMPLES
-) -> dict[str, float]:
+def evaluate(model: nn.Module, batches: Batches, examples: int = EXAMPLES) -> dict[str, float]:
     """Return losses, accuracies and counts on the first `examples` examples of `batches`.
 
     Args:
@@ -49,28 +77,26 @@ def evaluate(
         examples: how many to use; no more than an epoch holds.
     """
     device = next(model.parameters()).device
-    sums = {"word_loss": 0.0, "word_accuracy": 0.0, "pair_loss": 0.0, "pair_accuracy": 0.0}
-    words = pairs = 0
+    losses, hits, counts = (defaultdict(float) for _ in range(3))
     for batch in in_parts(batches, examples):
-        batch = batch.to(device)
-        output = model(batch.ids, batch.segments, batch.attend, batch.slots)
-        asked = batch.targets != IGNORE
-        count = int(asked.sum())
-        words += count
-        sums["word_loss"] += count * float(cross_entropy(output.words, batch.targets))
-        sums["word_accuracy"] += float((output.words.argmax(1) == batch.targets)[asked].sum())
-        if batch.pair_labels is not None:
-            count = len(batch.pair_labels)
-            pairs += count
-            sums["pair_loss"] += count * float(cross_entropy(output.pairs, batch.pair_labels))
-            sums["pair_accuracy"] += float((output.pairs.argmax(1) == batch.pair_labels).sum())
-    result: dict[str, float] = {name: sums[name] / max(words, 1) for name in ("word_loss", "word_accuracy")}
-    if pairs:
-        result |= {name: sums[name] / pairs for name in ("pair_loss", "pair_accuracy")} | {"pairs": pairs}
-    return result | {"word_predictions": words}
+        for name, (logits, true) in answers(model, batch.to(device)).items():
+            asked = true != IGNORE
+            count = int(asked.sum())
+            counts[name] += count
+            losses[name] += count * float(cross_entropy(logits, true))
+            hits[name] += float((logits.argmax(1) == true)[asked].sum())
+    result: dict[str, float] = {}
+    for name, count in counts.items():
+        result |= {
+            f"{name}_loss": losses[name] / max(count, 1),
+            f"{name}_accuracy": hits[name] / max(count, 1),
+        }
+    if "pair" in counts:
+        result["pairs"] = int(counts["pair"])
+    return result | {"word_predictions": int(counts["word"])}
 
 
-def in_parts(batches: PretrainingBatches, examples: int) -> list[Batch]:
+def in_parts(batches: Batches, examples: int) -> Sequence[Batch | CausalBatch]:
     """Return the first `examples` examples, or one epoch if that is less, in batches."""
     examples = min(examples, len(batches))
     firsts = range(0, examples, batches.batch_size)
@@ -78,32 +104,44 @@ def in_parts(batches: PretrainingBatches, examples: int) -> list[Batch]:
 
 
 def baselines(
-    train: Store, batches: PretrainingBatches, examples: int = EXAMPLES
+    train: Store, batches: Batches, vocab_size: int, examples: int = EXAMPLES
 ) -> dict[str, dict[str, float]]:
     """Return loss and accuracy of the unigram and the bigram model, asked for the same tokens."""
-    bigram = Bigram.fit(train.ids, train.sentences[train.documents], len(batches.tokenizer))
+    bigram = Bigram.fit(train.ids, train.sentences[train.documents], vocab_size)
     asked = [questions(batch) for batch in in_parts(batches, examples)]
     before, true = (np.concatenate(part) for part in zip(*asked, strict=True))
     return {"unigram": bigram.unigram_score(true), "bigram": bigram.score(before, true)}
 
 
-def questions(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+def questions(batch: Batch | CausalBatch) -> tuple[np.ndarray, np.ndarray]:
     """Return for each predicted token the true token before it, and itself: two arrays (N,)."""
+    if isinstance(batch, CausalBatch):
+        return batch.ids.flatten().numpy(), batch.targets.flatten().numpy()
     asked = batch.targets != IGNORE
     slots, true = batch.slots[asked], batch.targets[asked]
     row = batch.ids.flatten().scatter(0, slots, true)  # the text as it was
     return row[slots - 1].numpy(), true.numpy()
 
 
+def bytes_per_token(store: Store, tokenizer: BaseTokenizer) -> float:
+    """Return how many bytes of text (UTF-8) a token stands for, on the average; an end is a token too."""
+    ids = np.asarray(store.ids)
+    written = tokenizer.decode(ids[~np.isin(ids, tokenizer.special_ids)].tolist())
+    return len(written.encode()) / len(ids)
+
+
 def full_evaluation(
-    model: BertForPretraining, train: Store, batches: PretrainingBatches, step: int
+    model: nn.Module, train: Store, batches: Batches, tokenizer: BaseTokenizer, step: int
 ) -> dict[str, Any]:
-    """Return what evaluation.json holds, but for the blanks."""
-    return {
+    """Return what evaluation.json holds, but for the samples."""
+    result: dict[str, Any] = {
         "step": step,
         **evaluate(model, batches),
         "seq_len": batches.seq_len,
         "seed": SEED,
-        "mask_rate": MASK_RATE,
-        "baselines": baselines(train, batches),
+        "baselines": baselines(train, batches, len(tokenizer)),
     }
+    if isinstance(batches, PretrainingBatches):
+        return {**result, "mask_rate": MASK_RATE}
+    bits = result["word_loss"] / math.log(2)
+    return {**result, "bits_per_byte": bits / bytes_per_token(batches.store, tokenizer)}

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from minibert.batches.batch import Batch
+from minibert.batches.causal import CausalBatch
 from minibert.config import PretrainConfig
-from minibert.model.bert import BertForPretraining
 from minibert.train.loss import cross_entropy, linear_cross_entropy
 from minibert.train.optimizer import Muon, decay_groups
 
@@ -18,19 +19,23 @@ from minibert.train.optimizer import Muon, decay_groups
 class Learning:
     """A way to learn, for the loop."""
 
-    loss: Callable[[nn.Module, Batch], Mapping[str, Tensor]]
+    loss: Callable[[nn.Module, Any], Mapping[str, Tensor]]
     """Model and batch -> the means of the losses by name; their sum is minimised."""
-    optimizers: Callable[[BertForPretraining, PretrainConfig], Sequence[Optimizer]]
+    optimizers: Callable[[nn.Module, PretrainConfig], Sequence[Optimizer]]
     """Makes the optimisers of a model."""
 
 
-def pretraining_loss(model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+def pretraining_loss(model: Any, batch: Batch | CausalBatch) -> Mapping[str, Tensor]:
+    """Return the parts of the loss by name: those of masked words, or that of the next token."""
+    return next_token_loss(model, batch) if isinstance(batch, CausalBatch) else masked_loss(model, batch)
+
+
+def masked_loss(model: Any, batch: Batch) -> Mapping[str, Tensor]:
     """Return the two parts of the loss of Devlin et al. 2019, section 3.1; one where there are no pairs.
 
     word_loss = mean over predicted words of -log p(word)
     pair_loss = mean over pairs of -log p(true next or random)
     """
-    assert isinstance(model, BertForPretraining)
     features, pairs = model.features(batch.ids, batch.segments, batch.attend, batch.slots)
     words = linear_cross_entropy(features, model.words.weight, model.words.bias, batch.targets)
     if batch.pair_labels is None:
@@ -38,22 +43,33 @@ def pretraining_loss(model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
     return {"word_loss": words, "pair_loss": cross_entropy(pairs, batch.pair_labels)}
 
 
-def divide(
-    model: BertForPretraining, config: PretrainConfig
-) -> tuple[list[Tensor], list[nn.Parameter], float]:
+def next_token_loss(model: Any, batch: CausalBatch) -> Mapping[str, Tensor]:
+    """Return word_loss = mean over all tokens of -log p(token, given those before it).
+
+    Bengio et al. 2003, section 2; Radford et al. 2018, eq. 1.
+    """
+    features = model.features(batch.ids).flatten(0, 1)  # (B T, D)
+    loss = linear_cross_entropy(features, model.tokens.weight, None, batch.targets.flatten())
+    return {"word_loss": loss}
+
+
+def divide(model: nn.Module, config: PretrainConfig) -> tuple[list[nn.Parameter], list[nn.Parameter], float]:
     """Return the parameters of Muon, those of AdamW, and AdamW's peak learning rate.
 
-    Muon has the matrices between hidden states, if it is asked for; AdamW the rest: embeddings, the pairs'
-    two outputs, biases and norms.
+    Muon has the matrices between hidden states, if it is asked for; AdamW the rest: embeddings, which are
+    output projections too, the pairs' two outputs, biases and norms.
     """
-    linear = [m for m in model.modules() if isinstance(m, nn.Linear) and m is not model.pairs]
-    matrices = [m.weight for m in linear] if config.optimizer == "muon" else []
+    embeddings = [m.weight for m in model.modules() if isinstance(m, nn.Embedding)]
+    pairs = getattr(model, "pairs", None)
+    apart = {id(p) for p in [*embeddings, *(pairs.parameters() if pairs else ())]}
+    between = [p for p in model.parameters() if p.ndim == 2 and id(p) not in apart]
+    matrices = between if config.optimizer == "muon" else []
     theirs = {id(p) for p in matrices}
     rest = [p for p in model.parameters() if id(p) not in theirs]
     return matrices, rest, config.lr or (4e-3 if matrices else 1e-3)
 
 
-def optimizers(model: BertForPretraining, config: PretrainConfig) -> Sequence[Optimizer]:
+def optimizers(model: nn.Module, config: PretrainConfig) -> Sequence[Optimizer]:
     """Return the optimisers that `divide` tells of.
 
     AdamW is torch's fused one, which the tests hold equal to ours step by step.

@@ -91,10 +91,8 @@ def overfit_one_batch(preset: str, config: PretrainConfig, command: str = "") ->
 
 
 def needed(run: Ready) -> dict[str, nn.Parameter]:
-    """Return the parameters that the objective needs, by name: without pairs, not those that tell pairs."""
-    model = run.model
-    idle = set() if run.batches.pairs else {*model.bert.pooler.parameters(), *model.pairs.parameters()}
-    return {name: p for name, p in model.named_parameters() if p not in idle}
+    """Return the parameters that the objective needs, by name: those that are not frozen."""
+    return {name: p for name, p in run.model.named_parameters() if p.requires_grad}
 
 
 def learn_by_heart(tried: Trial, parameters: Mapping[str, nn.Parameter], steps: int) -> Overfit:

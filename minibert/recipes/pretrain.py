@@ -1,11 +1,11 @@
-"""Pretrain BERT: text, model and loop meet here, and leave a run folder."""
+"""Pretrain a model: text, model and loop meet here, and leave a run folder."""
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from minibert.config import PretrainConfig
-from minibert.hub import save_pretrained
-from minibert.model.bert import BertForPretraining
+from minibert.hub import new_model, save_pretrained
 from minibert.recipes.byhand import NUMPY, compare_speed
 from minibert.recipes.evaluate import full_evaluation
 from minibert.recipes.fill import sample_blanks
@@ -49,21 +49,27 @@ def pretrain(preset: str, config: PretrainConfig, command: str = "") -> Path:
         return run.out
 
 
-def in_one_piece(model: BertForPretraining) -> BertForPretraining:
+def in_one_piece(model: Any) -> Any:
     """Return a model on the CPU with the weights of one that lies in parts on all processes."""
-    plain = BertForPretraining(model.config)
+    plain = new_model(model.config)
     load_model_tensors(plain, {name: whole(tensor) for name, tensor in model_tensors(model).items()})
     return plain.eval()
 
 
-def finish(run: Ready, model: BertForPretraining, at: Progressed) -> None:
+def finish(run: Ready, model: Any, at: Progressed) -> None:
     """Save the model, evaluate it, and write the report and the model card."""
     out = run.out
     save_pretrained(model, run.text.tokenizer, out)
     if run.held_out is not None:
         logger.info("evaluating on held-out text")
-        result = full_evaluation(model, run.text.train, run.held_out, at.model_step)
-        result["blanks"] = sample_blanks(model, run.text.tokenizer, run.held_out.store)
+        tokenizer, store = run.text.tokenizer, run.held_out.store
+        result = full_evaluation(model, run.text.train, run.held_out, tokenizer, at.model_step)
+        if run.config.objective == "clm":
+            from minibert.recipes.writing import sample_texts
+
+            result["samples"] = sample_texts(model, tokenizer, store)
+        else:
+            result["blanks"] = sample_blanks(model, tokenizer, store)
         write_json(out / "evaluation.json", result)
     early = at.waited(run.config.patience)
     stopped = {"step": at.step, "best_step": at.best_step, "loss": at.best_loss} if early else None

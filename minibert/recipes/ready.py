@@ -14,13 +14,23 @@ import torch
 from torch import nn
 
 from minibert.batches.batch import PretrainingBatches
-from minibert.config import DEFAULT_MINUTES, BertConfig, PretrainConfig, model_config, require
+from minibert.batches.causal import CausalBatches
+from minibert.config import (
+    DEFAULT_MINUTES,
+    KINDS,
+    BertConfig,
+    PretrainConfig,
+    Shape,
+    model_config,
+    require,
+    settled,
+)
 from minibert.files import folder_lock
-from minibert.hub import from_pretrained
+from minibert.hub import from_pretrained, new_model
 from minibert.model.bert import BertForPretraining
 from minibert.recipes.byhand import NUMPY
 from minibert.recipes.data import Text, prepare
-from minibert.recipes.evaluate import evaluate, held_out_batches
+from minibert.recipes.evaluate import Batches, evaluate, held_out_batches
 from minibert.recipes.flops import flops_per_token
 from minibert.recipes.learning import TORCH, Learning
 from minibert.recipes.record import check_folder, describe_run, require_same
@@ -50,10 +60,10 @@ class Ready:
     record: dict[str, Any]
     """What run.json says."""
     text: Text
-    model: BertForPretraining
+    model: Any
     """On its device."""
-    batches: PretrainingBatches
-    held_out: PretrainingBatches | None
+    batches: Batches
+    held_out: Batches | None
     """None where there is no held-out text, or too little."""
     learning: Learning
     resumed: bool
@@ -101,8 +111,13 @@ def made_ready(preset: str, config: PretrainConfig, command: str, world: World) 
     """
     if config.tensorboard:
         require_tensorboard()
+    require(
+        config.backend == "torch" or KINDS[preset] is BertConfig,
+        f"in NumPy only BERT is trained; leave out --backend numpy for {preset}",
+    )
     require(not config.shard or world.size > 1, "--shard needs several processes: start it with torchrun")
     out = config.out or Path("runs") / preset
+    config = settled(preset, config)
     shape = model_config(preset, config)
     device = world.device(device_of(config))
     if config.steps is None and config.max_minutes is None:
@@ -110,14 +125,17 @@ def made_ready(preset: str, config: PretrainConfig, command: str, world: World) 
     before = check_folder(out, config.resume == "auto")
     world.barrier()  # all have looked before the first one writes
     with folder_lock(out) if world.rank == 0 else nullcontext():
-        model, tokenizer = starting_point(out, config, resumed=before is not None)
+        model, tokenizer = starting_point(out, type(shape), config, resumed=before is not None)
         with world.first():
-            text = prepare(config.corpus, config.vocab_size, tokenizer)
+            assert config.tokenizer is not None
+            causal = config.objective == "clm"
+            text = prepare(config.corpus, config.vocab_size, tokenizer, config.tokenizer, running=causal)
         batches = training_batches(text, config)
-        model = asked_for(model or new_model(shape, text, config), config).to(device)
+        model = asked_for(model or fresh_model(shape, text, config), config).to(device)
+        positions = getattr(model.config, "max_positions", config.seq_len)
         require(
-            config.seq_len <= model.config.max_positions,
-            f"--seq-len {config.seq_len} is longer than the model's {model.config.max_positions} positions",
+            config.seq_len <= positions,
+            f"--seq-len {config.seq_len} is longer than the model's {positions} positions",
         )
         parameters = sum(p.numel() for p in model.parameters())
         record = describe_run(preset, config, command, model.config, parameters, text, device)
@@ -131,9 +149,9 @@ def made_ready(preset: str, config: PretrainConfig, command: str, world: World) 
 
 
 def describe_speed(
-    shape: BertConfig,
+    shape: Shape,
     config: PretrainConfig,
-    batches: PretrainingBatches,
+    batches: Batches,
     device: torch.device,
     world: World,
 ) -> dict[str, Any]:
@@ -143,13 +161,18 @@ def describe_speed(
         "processes": world.size,
         "peak_flops": 1e12 * named if named else measure_peak(device, config.precision),
         "peak_from": "named" if named else "measured",
-        "flops_per_token": flops_per_token(shape, config.seq_len, batches.slots_per_row, batches.pairs),
+        "flops_per_token": flops_per_token(
+            shape,
+            config.seq_len,
+            slots=batches.slots_per_row if isinstance(batches, PretrainingBatches) else config.seq_len,
+            pairs=config.objective == "mlm+nsp",
+        ),
     }
 
 
 def starting_point(
-    out: Path, config: PretrainConfig, resumed: bool
-) -> tuple[BertForPretraining | None, BaseTokenizer | None]:
+    out: Path, kind: type, config: PretrainConfig, resumed: bool
+) -> tuple[Any, BaseTokenizer | None]:
     """Return the model and the tokenizer to go on from, where there are any."""
     model = tokenizer = None
     if config.from_folder is not None:
@@ -158,11 +181,17 @@ def starting_point(
         model, tokenizer = from_pretrained(config.from_folder)
         if tokenizer is None:
             raise ValueError(f"{config.from_folder} holds no tokenizer (tokenizer.json or vocab.txt)")
+        require(
+            type(model.config) is kind,
+            f"{config.from_folder} holds a {type(model).__name__}; name a preset of its kind",
+        )
     return model, load_tokenizer(out) if resumed else tokenizer
 
 
-def training_batches(text: Text, config: PretrainConfig) -> PretrainingBatches:
+def training_batches(text: Text, config: PretrainConfig) -> Batches:
     """Return the batches that `config` asks for."""
+    if config.objective == "clm":
+        return CausalBatches(text.train, config.batch_size, config.seq_len, config.seed)
     return PretrainingBatches(
         text.train,
         text.tokenizer,
@@ -175,44 +204,46 @@ def training_batches(text: Text, config: PretrainConfig) -> PretrainingBatches:
     )
 
 
-def held_out_of(text: Text, config: PretrainConfig) -> PretrainingBatches | None:
+def held_out_of(text: Text, config: PretrainConfig) -> Batches | None:
     """Return the batches to evaluate on; None when there is no held-out text, or too little."""
     if text.held_out is None:
         return None
+    assert config.objective is not None
     try:
-        return held_out_batches(text.held_out, text.tokenizer, config.seq_len, config.objective == "mlm+nsp")
+        return held_out_batches(text.held_out, text.tokenizer, config.seq_len, config.objective)
     except ValueError as error:
         logger.warning("no evaluation on held-out text: %s", error)
         return None
 
 
-def new_model(shape: BertConfig, text: Text, config: PretrainConfig) -> BertForPretraining:
+def fresh_model(shape: Shape, text: Text, config: PretrainConfig) -> nn.Module:
     """Return a model with fresh weights, its vocabulary that of the tokenizer."""
-    shape = dataclasses.replace(shape, vocab_size=len(text.tokenizer), pad_id=text.tokenizer.pad_id)
-    model = BertForPretraining(shape, torch.Generator().manual_seed(config.seed))
-    if config.word_bias == "frequencies":
-        counts = np.bincount(text.train.ids, minlength=shape.vocab_size) + 1.0
+    own = {"vocab_size": len(text.tokenizer)}
+    if hasattr(shape, "pad_id"):
+        own["pad_id"] = text.tokenizer.pad_id
+    model = new_model(dataclasses.replace(shape, **own), torch.Generator().manual_seed(config.seed))
+    if config.objective != "clm" and config.word_bias == "frequencies":
+        counts = np.bincount(text.train.ids, minlength=own["vocab_size"]) + 1.0
         with torch.no_grad():
             model.words.bias.copy_(torch.from_numpy(np.log(counts / counts.sum())))
     return model
 
 
-def asked_for(model: BertForPretraining, config: PretrainConfig) -> BertForPretraining:
+def asked_for(model: Any, config: PretrainConfig) -> Any:
     """Return the model with those weights frozen that the objective never asks for.
 
     They have no gradient in any case; but DDP would wait for one.
     """
-    if config.objective == "mlm":
+    if isinstance(model, BertForPretraining) and config.objective == "mlm":
         model.bert.pooler.requires_grad_(False)
         model.pairs.requires_grad_(False)
     return model
 
 
-def glimpse(batches: PretrainingBatches):
+def glimpse(batches: Batches):
     """Return a function that evaluates a model on the first `GLIMPSE` examples."""
 
     def look(model: nn.Module) -> dict[str, float]:
-        assert isinstance(model, BertForPretraining)
         numbers = evaluate(model, batches, GLIMPSE)
         return {name: value for name, value in numbers.items() if name.endswith(("loss", "accuracy"))}
 

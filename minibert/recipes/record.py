@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 import minibert
-from minibert.config import BertConfig, PretrainConfig, TrainConfig, require
+from minibert.config import PretrainConfig, Shape, TrainConfig, require
 from minibert.files import LOCK, replace_file
 from minibert.recipes.data import Text
 from minibert.sources import cards
@@ -74,7 +74,7 @@ def describe_run(
     preset: str,
     config: PretrainConfig,
     command: str,
-    shape: BertConfig,
+    shape: Shape,
     parameters: int,
     text: Text,
     device: torch.device,
