@@ -30,10 +30,10 @@ from minibert.signals import Stopped, answering, stop
 HELP = """\
 usage: minibert COMMAND ...
 
-Train a BERT from scratch on plain text, look inside, and use it.
+Train a BERT or a GPT from scratch on plain text, look inside, and use it.
 
 commands:
-  pretrain [PRESET]     train a BERT: masked words and next sentences
+  pretrain [PRESET]     train a BERT, a GPT, a Llama, an LSTM, … on plain text
   fill RUN TEXT         guess the words behind each [MASK] in TEXT
   embed MODEL TEXT...   turn texts into vectors
   similar MODEL FILE    find the lines of FILE that mean the same as --query

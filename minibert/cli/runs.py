@@ -20,13 +20,15 @@ PRESET_HELP = (
 
 @dataclass(frozen=True)
 class Pretrain(PretrainConfig):
-    """Train a BERT on plain text, with masked words and next sentences.
+    """Train a model on plain text: a BERT with masked words and next sentences, a GPT with the next token.
 
     With nothing given it trains bert-tiny on sotu into runs/bert-tiny.
 
     examples:
       minibert pretrain
       minibert pretrain bert-mini --corpus sotu --max-minutes 30
+      minibert pretrain gpt-tiny --corpus sotu
+      minibert pretrain llama-tiny --corpus play.txt --tokenizer char
       minibert pretrain --corpus a.txt b.txt --out runs/mine --steps 2000
       minibert pretrain --out runs/mine --resume auto
       minibert pretrain --from runs/bert-tiny --corpus more.txt --out runs/more
@@ -64,8 +66,13 @@ def begin(preset: str, config: PretrainConfig, line: str) -> None:
     run = pretrain(preset, config, command=line)
     if rank():  # the first of the processes says it
         return
-    print(f"\nThe run is in {run}. Next:\n  minibert fill {run} {shlex.quote(read_run(run).text_to_fill)}")
-    print(f"  minibert report {run}")
+    files = read_run(run)
+    use = (
+        f"generate {run} --prompt {shlex.quote(files.prompt)}"
+        if files.causal
+        else f"fill {run} {shlex.quote(files.text_to_fill)}"
+    )
+    print(f"\nThe run is in {run}. Next:\n  minibert {use}\n  minibert report {run}")
 
 
 def try_dry(preset: str, config: PretrainConfig, line: str) -> None:

@@ -67,7 +67,12 @@ class RunFiles:
     @property
     def pairs(self) -> bool:
         """Whether next sentences were an objective."""
-        return self.get("config", "objective") != "mlm"
+        return self.get("config", "objective") in (None, "mlm+nsp")
+
+    @property
+    def causal(self) -> bool:
+        """Whether the objective was the next token."""
+        return self.get("config", "objective") == "clm"
 
     @property
     def baselines(self) -> dict[str, Record]:
@@ -79,6 +84,12 @@ class RunFiles:
         """A text with a blank: from the run's own held-out text, where it was evaluated on any."""
         blanks = self.evaluation.get("blanks") or []
         return blanks[0]["text"] if blanks else "The [MASK] of the union"
+
+    @property
+    def prompt(self) -> str:
+        """A text to go on from: from the run's own held-out text, where it was evaluated on any."""
+        samples = self.evaluation.get("samples") or []
+        return samples[0]["prompt"] if samples else "The state of the union"
 
     @property
     def cards(self) -> list[Record]:
