@@ -14,14 +14,15 @@
 # *What does a word do, by itself, with what it has heard from the others?*
 #
 # **Files:** `minibert/byhand/feedforward.py` · `minibert/byhand/activation.py` ·
-# `minibert/byhand/dropout.py` · `minibert/model/feedforward.py` · `minibert/model/activation.py` ·
-# `minibert/learn/checks/feedforward.py` · `minibert/learn/checks/activation.py` ·
-# `minibert/learn/checks/dropout.py` · `tests/test_feedforward.py` · `tests/test_activation.py` ·
-# `tests/test_dropout.py`
+# `minibert/byhand/dropout.py` · `minibert/byhand/gated.py` · `minibert/model/feedforward.py` ·
+# `minibert/model/activation.py` · `minibert/model/gated.py` · `minibert/learn/checks/feedforward.py` ·
+# `minibert/learn/checks/activation.py` · `minibert/learn/checks/dropout.py` ·
+# `minibert/learn/checks/gated.py` · `tests/test_feedforward.py` · `tests/test_activation.py` ·
+# `tests/test_dropout.py` · `tests/test_gated.py`
 #
 # **Needs:** [02 Gradients](02_gradients.ipynb)
 #
-# **Time:** 40 minutes
+# **Time:** 45 minutes
 
 # %% [markdown]
 # ## The question: after listening, thinking
@@ -58,6 +59,14 @@ from minibert.byhand.activation import (
 )
 from minibert.byhand.dropout import dropout_backward, dropout_forward
 from minibert.byhand.feedforward import feedforward_backward, feedforward_forward
+from minibert.byhand.gated import (
+    gated_backward,
+    gated_forward,
+    product_backward,
+    product_forward,
+    silu_backward,
+    silu_forward,
+)
 from minibert.byhand.gradcheck import GradientError, gradcheck
 from minibert.config import PRESETS, BertConfig
 from minibert.learn.mutate import mutants
@@ -486,10 +495,90 @@ evaluated, _ = dropout_forward(x, 0.0)
 assert np.array_equal(evaluated, x)
 
 # %% [markdown]
+# ## A gate
+#
+# Newer models have another block in this place, with a **gate** (门控):
+#
+# > Gated Linear Units consist of the component-wise product of two linear projections, one of which is first
+# > passed through a sigmoid function.
+# >
+# > Shazeer 2020, abstract
+#
+# Shazeer puts other curves where the sigmoid stood. Llama takes **SiLU** for $f$ (also called Swish), a
+# number times its own sigmoid, and ModernBERT takes GELU; the blocks are called SwiGLU and GeGLU. None of
+# them has biases. With $\sigma(u) = 1/(1 + e^{-u})$:
+#
+# $$\mathrm{silu}(u) = u\, \sigma(u) \qquad
+# y = \big(f(x W_g^T) \odot x W_1^T\big)\, W_2^T \tag{6.9}$$
+#
+# So a word is made wide *twice*. One half, $u = x W_g^T$, goes through the curve and is the gate, $g = f(u)$:
+# near 0 it is shut, whatever the other half wants. The other, $v = x W_1^T$, has no curve; it goes through as
+# far as the gate is open. Since both depend on $x$, the block can multiply two features of a word, which
+# two layers and a bend can only imitate.
+#
+# With the pencil: $x = (\ln 3, 2)$. At $\ln 3$ the sigmoid is $1/(1 + \frac13) = \frac34$. Let the gate
+# read $(\ln 3, 0)$, and the other half $(5, 7)$. The gate is $(\frac34 \ln 3, 0)$: the 7 does not get
+# through.
+
+# %%
+gate = {
+    "gate.weight": np.array([[1.0, 0.0], [0.0, 0.0]]),
+    "expand.weight": np.array([[0.0, 2.5], [0.0, 3.5]]),
+    "contract.weight": np.array([[4.0, 1.0], [0.0, 2.0]]),
+}
+ln3 = math.log(3)
+y, cache = gated_forward(np.array([[ln3, 2.0]]), gate)
+assert np.allclose(y, [[4 * (3 / 4 * ln3 * 5) + 1 * (0 * 7), 2 * (0 * 7)]])
+assert np.allclose(y, [[15 * ln3, 0]])
+
+# %% [markdown]
+# **Back.** SiLU is a product of two things that move with $u$, as GELU was. The slope of the sigmoid
+# comes from the quotient rule, and is $e^{-u} / (1 + e^{-u})^2 = \sigma (1 - \sigma)$. So
+#
+# $$\mathrm{silu}'(u) = \sigma + u\, \sigma\, (1 - \sigma)
+# = \sigma\, \big(1 + u\, (1 - \sigma)\big) \tag{6.10}$$
+#
+# In the block the last layer comes first, (2.4) and (2.5) with $h = g \odot v$ as its input:
+#
+# $$dh = dy\, W_2 \qquad dW_2 = dy^T h \tag{6.11}$$
+#
+# Then a product, number by number: each factor gets what came back times the other. The gate's part goes on
+# through the curve:
+#
+# $$du = dh \odot v \odot f'(u) \qquad dv = dh \odot g \tag{6.12}$$
+#
+# And $x$ went two ways, so what comes back from both is added:
+#
+# $$dx = du\, W_g + dv\, W_1 \qquad dW_g = du^T x \qquad dW_1 = dv^T x \tag{6.13}$$
+#
+# In (6.12) a shut gate stops two things: what goes forward, and what the other half could learn. In the
+# code $u$ is called `opening`, $g$ is `opened`, and $v$ is `wide`.
+
+# %%
+dx, dparams = gated_backward(np.array([[1.0, 0.0]]), cache)
+slope = 3 / 4 * (1 + ln3 / 4)  # of silu at ln 3; at 0 it is 1/2
+# dh = (4, 1), so du = (4 * 5 slope, 1 * 7 / 2) and dv = (4 * 3/4 ln 3, 0)
+assert np.allclose(dparams["gate.weight"], [[20 * slope * ln3, 40 * slope], [3.5 * ln3, 7]])
+assert np.allclose(dparams["expand.weight"], [[3 * ln3 * ln3, 6 * ln3], [0, 0]])  # the shut gate: nothing
+assert np.allclose(dx, [[20 * slope, 3 * ln3 * 2.5]])
+
+# %%
+show(silu_forward, silu_backward, product_forward, product_backward, gated_forward, gated_backward)
+
+# %% [markdown]
+# Three matrices in place of two. To have as many weights as a block with $F = 4D$, which are $8D^2$
+# without its biases, the gated one must be narrower: $3 D F = 8 D^2$, so $F = \frac83 D$. That is about
+# what Llama has (Touvron et al. 2023, section 2.2).
+
+# %%
+llama = PRESETS["llama-base"]
+assert 3 * llama["width"] * llama["feedforward"] == 8 * llama["width"] ** 2
+
+# %% [markdown]
 # ## The proof
 
 # %%
-prove("activation", "dropout", "feedforward")
+prove("activation", "dropout", "feedforward", "gated")
 
 # %% [markdown]
 # ### Mistakes that still train
@@ -581,6 +670,21 @@ exercise("feedforward_backward")
 exercise("dropout_forward")
 
 # %% [markdown]
+# ### To write: the gate
+
+# %%
+exercise("silu_forward")
+
+# %%
+exercise("silu_backward")
+
+# %%
+exercise("gated_forward")
+
+# %%
+exercise("gated_backward")
+
+# %% [markdown]
 # ### To write: in PyTorch
 
 # %%
@@ -591,6 +695,9 @@ exercise("torch_gelu_tanh")
 
 # %%
 exercise("torch_feedforward")
+
+# %%
+exercise("torch_gated")
 
 # %% [markdown]
 # ### To think about
@@ -625,14 +732,14 @@ exercise("torch_feedforward")
 #
 # </details>
 #
-# **4. A gate.** Many newer models have $y = (f(x W_1^T) \odot x W_3^T)\, W_2^T$ in place of this block
-# (Shazeer 2020), here without biases. Write it with its backward pass, for $f$ = gelu. How wide may it be
-# in the middle, if it shall have as many weights as a block with $F = 4D$?
+# **4. A gate that stays out of the way.** Let one feature of every word be 1. Choose the weights of a
+# gated block so that it gives the same as a block without a gate, with the same curve and without biases.
+# And then so that it gives the same as one *with* biases before the curve.
 #
 # <details><summary>Hint</summary>
 #
-# $h = f(u) \odot g$ is a product: $du = dh \odot g \odot f'(u)$ and $dg = dh \odot f(u)$. And $x$ is used
-# twice, so what comes back from both is added. Three matrices in place of two.
+# Let every row of $W_1$ pick out the feature that is 1: then $v = (1, \dots, 1)$, and the product is the gate
+# itself. In the column of $W_g$ that meets this feature there is room for the biases.
 #
 # </details>
 #
@@ -652,4 +759,8 @@ exercise("torch_feedforward")
 # - Geva, Schuster, Berant and Levy 2021, *Transformer feed-forward layers are key-value memories*,
 #   [arXiv:2012.14913](https://arxiv.org/abs/2012.14913).
 # - Shazeer 2020, *GLU variants improve transformer*, [arXiv:2002.05202](https://arxiv.org/abs/2002.05202).
+# - Touvron et al. 2023, *LLaMA: open and efficient foundation language models*,
+#   [arXiv:2302.13971](https://arxiv.org/abs/2302.13971).
+# - Warner et al. 2024, *Smarter, better, faster, longer* (ModernBERT),
+#   [arXiv:2412.13663](https://arxiv.org/abs/2412.13663).
 # - Minsky and Papert 1969, *Perceptrons*, MIT Press.

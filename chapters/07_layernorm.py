@@ -14,15 +14,16 @@
 # *Twenty-four blocks, one on top of the other. What keeps the numbers from fading or exploding on their
 # way up, and the gradients on their way down?*
 #
-# **Files:** `minibert/byhand/layernorm.py` · `minibert/byhand/block.py` · `minibert/model/layernorm.py` ·
-# `minibert/model/block.py` · `minibert/learn/checks/layernorm.py` · `minibert/learn/checks/block.py` ·
-# `minibert/learn/checks/block_twins.py` · `tests/test_layernorm.py` · `tests/test_block.py` ·
-# `tests/test_block_twins.py`
+# **Files:** `minibert/byhand/layernorm.py` · `minibert/byhand/block.py` · `minibert/byhand/rmsnorm.py` ·
+# `minibert/model/layernorm.py` · `minibert/model/block.py` · `minibert/model/rmsnorm.py` ·
+# `minibert/learn/checks/layernorm.py` · `minibert/learn/checks/block.py` ·
+# `minibert/learn/checks/block_twins.py` · `minibert/learn/checks/rmsnorm.py` · `tests/test_layernorm.py` ·
+# `tests/test_block.py` · `tests/test_block_twins.py` · `tests/test_rmsnorm.py`
 #
 # **Needs:** [02 Gradients](02_gradients.ipynb), [05 Multi-head](05_multihead.ipynb),
 # [06 Feed-forward](06_feedforward.ipynb)
 #
-# **Time:** 70 minutes
+# **Time:** 75 minutes
 
 # %% [markdown]
 # ## The question: the same factor, twenty-four times
@@ -70,6 +71,7 @@ from minibert.byhand.gradcheck import GradientError, central_differences, gradch
 from minibert.byhand.layernorm import layernorm_backward, layernorm_forward
 from minibert.byhand.multihead import self_attention_forward
 from minibert.byhand.parameters import part
+from minibert.byhand.rmsnorm import rmsnorm_backward, rmsnorm_forward
 from minibert.config import PRESETS
 from minibert.learn.mutate import mutants
 from minibert.learn.notebook import exercise, show
@@ -976,16 +978,71 @@ plt.show()
 assert all((table.argmax(axis=1) == range(4)).all() for table in (both_ways, causal, in_decoder))
 
 # %% [markdown]
-# ## The proof
+# ## The norm without a mean
 #
-# The norm and all three blocks, against finite differences, our own modules in PyTorch, and
-# `transformers`: the norm and the post-norm block are those of its BERT, also as a decoder, the pre-norm
-# block is that of its GPT-2, and the last row is the decoder of its BART. In the rows with dropout the
-# other libraries run as in training, and are made to leave out the very numbers that NumPy draws. So even
-# the *places* of the dropouts are proven.
+# Is it the mean that helps, or the size? Zhang and Sennrich think that it is the size:
+#
+# > … we hypothesize that re-centering invariance in LayerNorm is dispensable and propose root mean square layer
+# > normalization, or RMSNorm.
+# >
+# > Zhang and Sennrich 2019, abstract
+#
+# So the mean stays in, the shift goes too, and two lines are left of four. (The $\varepsilon$ is not in
+# the paper, but in everybody's code.) Most large models of today have this norm, Llama and Qwen among
+# them.
+#
+# $$\rho = \sqrt{\frac1D \sum_i x_i^2 + \varepsilon} \qquad n_i = \frac{x_i}{\rho} \qquad
+# y_i = \gamma_i\, n_i \tag{7.22}$$
+#
+# With the pencil, $x = (1, -7)$ and $\gamma = (2, 1)$: the mean square is $(1 + 49)/2 = 25$, so $\rho = 5$,
+# $n = (0.2, -1.4)$ and $y = (0.4, -1.4)$.
+#
+# What becomes of the picture? The plane is gone, the sphere stays: a word is stretched or shortened until
+# it has the length $\sqrt D$. To stretch it changes nothing. To move it does. And of a word whose mean is
+# 0 already, both norms make the same.
 
 # %%
-prove("layernorm", "block")
+x, scale = np.array([1.0, -7.0]), np.array([2.0, 1.0])
+y, cache = rmsnorm_forward(x, scale, 0.0)
+assert np.allclose(y, [0.4, -1.4]) and np.allclose(rmsnorm_forward(10 * x, scale, 0.0)[0], y)
+assert not np.allclose(rmsnorm_forward(x + 1000, scale, 0.0)[0], y)
+
+centred = np.array([-7.0, -1, 1, 7])
+assert np.allclose(rmsnorm_forward(centred, np.ones(4), 0.0)[0], layer_norm(centred + 10))
+
+# %% [markdown]
+# **Back.** The scale as in (7.6) and (7.7):
+#
+# $$d\gamma_i = \sum_t dy_{ti}\, n_{ti} \tag{7.23}$$
+#
+# $$dn_i = dy_i\, \gamma_i \tag{7.24}$$
+#
+# And the derivation of (7.9) holds word for word, with $x$ in the place of $c$ and $\rho$ in the place of
+# $\sigma$. It is the end of the way, for there is no mean to go through:
+#
+# $$dx_i = \frac1\rho \Big( dn_i - n_i\; \text{mean}(dn \cdot n) \Big) \tag{7.25}$$
+#
+# With the pencil, $dy = (5, 0)$: $dn = (10, 0)$, and the mean of $dn \cdot n$ is $2/2 = 1$. So
+# $5\,dx = (10 - 0.2,\ 1.4)$.
+
+# %%
+dx, dscale = rmsnorm_backward(np.array([5.0, 0.0]), cache)
+assert np.allclose(dscale, [1, 0]) and np.allclose(5 * dx, [9.8, 1.4])
+
+# %%
+show(rmsnorm_forward, rmsnorm_backward)
+
+# %% [markdown]
+# ## The proof
+#
+# Both norms and all three blocks, against finite differences, our own modules in PyTorch, and
+# `transformers`: the layer norm and the post-norm block are those of its BERT, also as a decoder, the RMS
+# norm is that of its ImageGPT, the pre-norm block that of its GPT-2, and the last row is the decoder of
+# its BART. In the rows with dropout the other libraries run as in training, and are made to leave out the
+# very numbers that NumPy draws. So even the *places* of the dropouts are proven.
+
+# %%
+prove("layernorm", "rmsnorm", "block")
 
 # %% [markdown]
 # ### Mistakes that still train
@@ -1078,8 +1135,7 @@ assert max(constants, forgotten, round_it, zeros) < right[0] / 2
 #   that does not mind. A model whose weights come from elsewhere is off by so much in every norm.
 # - **GPT-2** has pre-norm, one more norm at the end, and lets the last matrix of each branch start
 #   smaller, by the root of the number of branches (exercise 5).
-# - **Zhang and Sennrich** (2019) leave the mean out and divide by the root of the mean square: RMSNorm,
-#   which most large models of today have (exercise 2).
+# - **Zhang and Sennrich** (2019) have no $\varepsilon$. We have Llama's, $10^{-6}$.
 
 # %%
 
@@ -1117,6 +1173,12 @@ exercise("layernorm_forward")
 # %%
 exercise("layernorm_backward")
 
+# %%
+exercise("rmsnorm_forward")
+
+# %%
+exercise("rmsnorm_backward")
+
 # %% [markdown]
 # ### To write: the block
 
@@ -1151,6 +1213,9 @@ exercise("torch_layernorm")
 exercise("torch_layernorm_init")
 
 # %%
+exercise("torch_rmsnorm")
+
+# %%
 exercise("torch_take_rows")
 
 # %%
@@ -1181,14 +1246,13 @@ exercise("judge_layernorm_backward")
 #
 # </details>
 #
-# **2. Without the mean.** RMSNorm is $y_i = \gamma_i\, x_i / \sqrt{\frac1D \sum_j x_j^2 + \varepsilon}$.
-# Derive its backward pass, write it, prove it. What becomes of the picture with the plane and the sphere?
-# Which of the two invariances is left?
+# **2. One in the other.** A layer norm is an RMS norm behind a matrix, and an RMS norm is a layer norm of
+# twice as many features. Which matrix? Which features? Write both with the library's functions.
 #
 # <details><summary>Hint</summary>
 #
-# Put $\mu = 0$ into the derivation: (7.9) is then the end of it. Adding 1000 to all features is no longer
-# without effect.
+# To take the mean off is a linear layer: $1 - \frac1D$ on the diagonal, $-\frac1D$ elsewhere. And
+# $(x, -x)$ has the mean 0, whatever $x$ is.
 #
 # </details>
 #

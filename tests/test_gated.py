@@ -1,7 +1,8 @@
-"""The gated feed-forward block: those of Llama and ModernBERT, finite differences."""
+"""The gated feed-forward block: by hand, those of Llama and ModernBERT, finite differences."""
 
 import pytest
 import torch
+from by_hand import by_hand
 from oracles import check_gradients, distance, randomise
 from strategies import normal
 from torch import nn
@@ -9,7 +10,12 @@ from transformers import LlamaConfig, ModernBertConfig
 from transformers.models.llama.modeling_llama import LlamaMLP
 from transformers.models.modernbert.modeling_modernbert import ModernBertMLP
 
+from minibert.learn.checks import gated as checks
+from minibert.learn.checks import model_gated as model_checks
 from minibert.model.gated import GATES, GatedFeedForward
+
+test_by_hand = by_hand(checks)
+test_in_torch = by_hand(model_checks, examples=5)
 
 
 def test_with_silu_it_is_that_of_llama() -> None:

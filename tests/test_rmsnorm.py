@@ -1,24 +1,30 @@
-"""RMS norm: its twins in torch and transformers, finite differences."""
+"""RMS norm: by hand, its twins in torch and transformers, finite differences."""
 
+import numpy as np
 import pytest
 import torch
+from by_hand import by_hand
 from exact_transformers import exact_transformers
 from oracles import check_gradients, distance, randomise
 from strategies import normal
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
+from minibert.byhand.rmsnorm import rmsnorm_forward
+from minibert.learn.checks import model_rmsnorm as model_checks
+from minibert.learn.checks import rmsnorm as checks
 from minibert.model.rmsnorm import RmsNorm, rmsnorm, rmsnorm_plain
 
 __all__ = ["exact_transformers"]
 
+test_by_hand = by_hand(checks)
+test_in_torch = by_hand(model_checks, examples=5)
+
 BOTH = pytest.mark.parametrize("norm", [rmsnorm_plain, rmsnorm])
 
 
-@BOTH
-def test_a_case_by_hand(norm) -> None:
-    """x = (1, -7): the mean square is 25, so the size is 5."""
-    y = norm(torch.tensor([[1.0, -7.0]]), torch.tensor([10.0, 1.0]), 0.0)
-    assert distance(y, torch.tensor([[2.0, -1.4]])) < 1e-6
+def test_shapes_that_do_not_fit_are_told() -> None:
+    with pytest.raises(ValueError, match=r"do not fit: got \(2, 4\) and \(3,\)"):
+        rmsnorm_forward(np.ones((2, 4)), np.ones(3))
 
 
 @BOTH
