@@ -49,8 +49,8 @@ def rename(name: str, modules: dict[str, str]) -> str:
     A name that is not in the table stays as it is.
     """
     module, _, leaf = name.rpartition(".")
-    number = re.search(r"\d+", module)
-    translated = modules.get(re.sub(r"\d+", "#", module))
+    number = re.search(r"(?<=\.)\d+", module)  # of a block, and not the 1 of GPT-2's ln_1
+    translated = modules.get(re.sub(r"(?<=\.)\d+", "#", module))
     if translated is None:
         return name
     return f"{translated.replace('#', number[0] if number else '')}.{leaf}"

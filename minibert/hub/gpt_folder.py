@@ -1,0 +1,163 @@
+"""Folders of `transformers.GPT2LMHeadModel`: names, settings, and matrices that stand the other way round."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from minibert.config import GptConfig, require
+from minibert.hub.folder_kind import FolderKind, Weights, read_fields, rename, require_settings
+from minibert.model.gpt import Gpt
+
+PARTS = ("query", "key", "value")
+"""What theirs have in one matrix, c_attn, in this order."""
+
+MODULES = {
+    "tokens": "transformer.wte",
+    "positions": "transformer.wpe",
+    "blocks.#.attention_norm": "transformer.h.#.ln_1",
+    **{f"blocks.#.attention.{part}": "transformer.h.#.attn.c_attn" for part in PARTS},
+    "blocks.#.attention.output": "transformer.h.#.attn.c_proj",
+    "blocks.#.feedforward_norm": "transformer.h.#.ln_2",
+    "blocks.#.feedforward.expand": "transformer.h.#.mlp.c_fc",
+    "blocks.#.feedforward.contract": "transformer.h.#.mlp.c_proj",
+    "norm": "transformer.ln_f",
+}
+"""Our modules and theirs; # stands for the number of a block."""
+
+TURNED = (".c_attn.weight", ".c_proj.weight", ".c_fc.weight")
+"""Weights by their names that stand in theirs as the transposes of ours."""
+
+BUFFERS = (".attn.bias", ".attn.masked_bias")
+"""What older files hold beside the weights: the causal mask, and a large negative number."""
+
+FIELDS = {
+    "vocab_size": "vocab_size",
+    "layers": "n_layer",
+    "width": "n_embd",
+    "heads": "n_head",
+    "feedforward": "n_inner",
+    "max_positions": "n_positions",
+    "dropout": "resid_pdrop",
+    "attention_dropout": "attn_pdrop",
+    "norm_eps": "layer_norm_epsilon",
+    "init_std": "initializer_range",
+}
+"""Our settings and theirs, where the values mean the same."""
+
+ACTIVATIONS = {"gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu": "gelu", "relu": "relu"}
+"""Their activations and ours."""
+
+WANTED = {
+    "activation_function": tuple(ACTIVATIONS),
+    "scale_attn_weights": (True,),
+    "scale_attn_by_inverse_layer_idx": (False,),
+    "add_cross_attention": (False,),
+    "tie_word_embeddings": (True,),
+}
+"""Their settings that ours do not have, or not all of, and the values that can be read."""
+
+UNSAID = {"vocab_size": 50257, "layers": 12, "width": 768, "heads": 12, "max_positions": 1024}
+"""What a folder means that does not say it: the sizes of GPT-2."""
+
+
+def turn(name: str, tensor: Tensor) -> Tensor:
+    """Return a tensor by their name the way round that theirs have it, or back again."""
+    return tensor.t() if name.endswith(TURNED) and tensor.ndim == 2 else tensor
+
+
+def rank(name: str) -> int:
+    """Return the place of a weight by our name among the three that theirs have in one; 0 for all others."""
+    return next((place for place, part in enumerate(PARTS) if f".{part}." in name), 0)
+
+
+def to_hugging_face(state: Weights) -> Weights:
+    """Give tensors by our names (weights or gradients) the names and the form of `transformers`."""
+    pieces: dict[str, list[Tensor]] = {}
+    for name in sorted(state, key=rank):
+        pieces.setdefault(rename(name, MODULES), []).append(state[name])
+    return {name: turn(name, torch.cat(tensors)).contiguous() for name, tensors in pieces.items()}
+
+
+def from_hugging_face(state: Weights) -> Weights:
+    """Give tensors by the names of `transformers` our names and form; those we do not know keep them.
+
+    Also read: folders of the bare stack (no `transformer.` in front), the buffers of older files (left out),
+    and the copy of the tied weight (left out when equal). Raises ValueError for an output projection that is
+    not the token embedding.
+    """
+    bare = {name.removeprefix("transformer."): tensor for name, tensor in state.items()}
+    output = bare.pop("lm_head.weight", None)
+    if output is not None and not torch.equal(output, bare.get("wte.weight", output)):
+        raise ValueError(
+            "lm_head.weight is not transformer.wte.weight: the model was trained with an output of its own, "
+            "and ours shares it with the input; load a model with tie_word_embeddings"
+        )
+    theirs = {theirs.removeprefix("transformer."): ours for ours, theirs in MODULES.items()}
+    found: Weights = {}
+    for name, tensor in bare.items():
+        ours, tensor = rename(name, theirs), turn(name, tensor)
+        if ".c_attn." in name and tensor.ndim:
+            for part, piece in zip(PARTS, tensor.chunk(3), strict=False):
+                found[ours.replace(f".{PARTS[-1]}.", f".{part}.")] = piece
+        elif not name.endswith(BUFFERS):
+            found[ours] = tensor
+    return found
+
+
+def write_config(config: GptConfig) -> dict[str, Any]:
+    """Return config.json as `transformers` reads it; what only we need stands under "minibert"."""
+    return {
+        "architectures": ["GPT2LMHeadModel"],
+        **{theirs: getattr(config, ours) for ours, theirs in FIELDS.items()},
+        "embd_pdrop": config.dropout,
+        "activation_function": next(
+            theirs for theirs, ours in ACTIVATIONS.items() if ours == config.activation
+        ),
+        "tie_word_embeddings": True,
+        # Theirs are those of GPT-2's vocabulary where nothing is said.
+        "bos_token_id": None,
+        "eos_token_id": None,
+        "minibert": {"position_init": config.position_init},
+    }
+
+
+def read_config(values: dict[str, Any], file: Path) -> GptConfig:
+    """Translate a config.json of `transformers`; what it leaves out takes the value that theirs has then.
+
+    Raises ValueError for scores that are scaled otherwise, for cross-attention, for an output projection of
+    its own, and for one dropout behind the embedding and another behind the branches.
+    """
+    require_settings(values, file, WANTED)
+    sizes = UNSAID | read_fields(values, file, FIELDS, GptConfig)
+    sizes.setdefault("feedforward", 4 * sizes["width"])
+    dropout, embedding = sizes.get("dropout", GptConfig.dropout), values.get("embd_pdrop", GptConfig.dropout)
+    require(embedding == dropout, f"{file}: embd_pdrop must be resid_pdrop, {dropout}, got {embedding!r}")
+    try:
+        return GptConfig(
+            **sizes,
+            activation=ACTIVATIONS[values.get("activation_function", "gelu_new")],  # pyright: ignore[reportArgumentType]
+            position_init=values.get("minibert", {}).get("position_init", "normal"),
+        )
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+
+
+GPT = FolderKind(
+    "gpt2",
+    GptConfig,
+    Gpt,
+    read_config,
+    write_config,
+    to_hugging_face,
+    from_hugging_face,
+    FIELDS,
+    sizes={
+        "vocab_size": ("tokens.weight", 0),
+        "width": ("tokens.weight", 1),
+        "max_positions": ("positions.weight", 0),
+        "feedforward": ("blocks.0.feedforward.expand.weight", 0),
+    },
+    blocks="blocks.",
+)
