@@ -1,6 +1,7 @@
 """Folders of Llama and Qwen3: both ways, what they leave unsaid, and what ours cannot be."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,14 @@ import torch
 import transformers
 from model_folders import edit_json, edit_weights, refusal
 from oracles import distance, randomise
+from samples import DOCUMENTS
 
 from minibert.config import LlamaConfig, QwenConfig
 from minibert.hub import from_pretrained, save_pretrained
 from minibert.hub.llama_folder import read_llama, read_qwen
 from minibert.model.llama import Llama, Qwen
+from minibert.text.byte_tokenizer import ByteTokenizer
+from minibert.text.tokenizer import Tokenizer
 
 transformers.utils.logging.disable_progress_bar()
 
@@ -60,6 +64,20 @@ def test_we_open_what_transformers_saves_and_get_the_same_numbers(
     ours, tokenizer = from_pretrained(tmp_path)
     assert type(ours) is kind and tokenizer is None
     assert distance(ours(IDS), saved(IDS).logits) < 1e-5
+
+
+@EACH
+@pytest.mark.parametrize("kind_of_tokenizer", [Tokenizer, ByteTokenizer])
+def test_auto_tokenizer_gives_our_ids(
+    kind, config, theirs, their_config, kind_of_tokenizer, tmp_path
+) -> None:
+    texts = [document.text for document in DOCUMENTS]
+    tokenizer = kind_of_tokenizer.train(texts, 300)
+    save_pretrained(kind(replace(config, vocab_size=len(tokenizer))), tokenizer, tmp_path)
+    auto = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    for text in [*texts, " Leading  spaces,\ttabs and caf\u00e9"]:
+        assert auto(text, add_special_tokens=False)["input_ids"] == tokenizer.encode(text)
+    assert auto.model_max_length == 16
 
 
 @pytest.fixture

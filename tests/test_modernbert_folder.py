@@ -9,11 +9,14 @@ import torch
 import transformers
 from model_folders import edit_json, edit_weights, refusal
 from oracles import distance, randomise
+from samples import DOCUMENTS
 
 from minibert.config import ModernBertConfig
 from minibert.hub import from_pretrained, open_folder, save_pretrained
 from minibert.hub.modernbert_folder import from_hugging_face, read_config, to_hugging_face
 from minibert.model.modernbert import ModernBertForPretraining
+from minibert.text.byte_tokenizer import ByteTokenizer
+from minibert.text.tokenizer import Tokenizer
 
 transformers.utils.logging.disable_progress_bar()
 
@@ -71,6 +74,18 @@ def test_we_open_what_transformers_saves_and_get_the_same_numbers(tmp_path) -> N
     opened, tokenizer = from_pretrained(tmp_path)
     assert type(opened) is ModernBertForPretraining and tokenizer is None
     assert distance(opened(IDS).words, saved(IDS).logits) < 1e-5
+
+
+@pytest.mark.parametrize("kind", [Tokenizer, ByteTokenizer])
+def test_auto_tokenizer_gives_our_ids(kind, tmp_path) -> None:
+    texts = [document.text for document in DOCUMENTS]
+    tokenizer = kind.train(texts, 300)
+    model = ModernBertForPretraining(replace(SMALL, vocab_size=len(tokenizer)))
+    save_pretrained(model, tokenizer, tmp_path)
+    auto = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    for text in [*texts, " Leading  spaces,\ttabs and caf\u00e9"]:
+        assert auto(text, add_special_tokens=False)["input_ids"] == tokenizer.encode(text)
+    assert auto.model_max_length == 16
 
 
 def test_names_go_both_ways_whatever_their_order(ours) -> None:
