@@ -183,6 +183,30 @@ def test_a_sequence_longer_than_the_positions_is_refused_before_the_first_token(
     assert len(generate(MODELS["lstm"](), PROMPTS, 100)[0]) == 100
 
 
+@pytest.mark.parametrize("make", [MODELS["gpt"], MODELS["qwen"], MODELS["lstm"]])
+def test_with_a_context_a_text_may_be_as_long_as_one_likes(make: Callable[[], Any]):
+    """Each token is that of a text which begins where the memory begins: with the last half."""
+    model, texts = make(), [list(prompt) for prompt in PROMPTS]
+    got, context, first = generate(model, PROMPTS, 40, context=10), 10, 0
+    for step in range(40):
+        if step + 5 - first > context:  # the longest prompt has 5 tokens
+            first = step + 5 - context // 2
+        for prompt, text in zip(PROMPTS, texts, strict=True):
+            padding = 5 - len(prompt)
+            with torch.no_grad():
+                logits = model(torch.tensor([text[max(first - padding, 0) :]]))[0, -1]
+            text.append(int(logits.argmax()))
+    assert got == [text[-40:] for text in texts]
+
+
+def test_a_context_is_no_larger_than_the_positions():
+    with pytest.raises(ValueError, match="at least 1 token and at most 24, got 25"):
+        generate(MODELS["gpt"](), PROMPTS, 3, context=25)
+    with pytest.raises(ValueError, match="at least 1 token"):
+        generate(MODELS["rnn"](), PROMPTS, 3, context=0)
+    assert len(generate(MODELS["gpt"](), [[1] * 100], 3, context=24)[0]) == 3
+
+
 def test_what_is_missing_is_said():
     model = MODELS["rnn"]()
     with pytest.raises(ValueError, match="a new text begins with the end token"):

@@ -19,6 +19,7 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 from minibert import __version__
 from minibert.cli import lessons
 from minibert.cli.data_sets import DataGet, DataList, DataRemove, DataShow
+from minibert.cli.generation import Evaluate, Generate
 from minibert.cli.proofs import Prove
 from minibert.cli.runs import Fill, Pretrain, Report, check_pretrain, preset_first
 from minibert.cli.terminal import UsageError, rank
@@ -35,6 +36,8 @@ Train a BERT or a GPT from scratch on plain text, look inside, and use it.
 commands:
   pretrain [PRESET]     train a BERT, a GPT, a Llama, an LSTM, … on plain text
   fill RUN TEXT         guess the words behind each [MASK] in TEXT
+  generate RUN          let a causal model go on from a text (--prompt)
+  evaluate RUN          tell how well a causal model foretells a --corpus
   embed MODEL TEXT...   turn texts into vectors
   similar MODEL FILE    find the lines of FILE that mean the same as --query
   tokenize MODEL TEXT   show the pieces of TEXT, their ids and places
@@ -68,6 +71,8 @@ class Command(Protocol):
 COMMANDS: dict[str, Any] = {
     "pretrain": Pretrain,
     "fill": Fill,
+    "generate": Generate,
+    "evaluate": Evaluate,
     "embed": Embed,
     "similar": Similar,
     "tokenize": Tokenize,

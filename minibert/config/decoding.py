@@ -1,6 +1,6 @@
 """How the next token is chosen from what a model says."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from minibert.config.values import require
 
@@ -36,3 +36,38 @@ class DecodingConfig:
 
 GREEDY = DecodingConfig(temperature=0.0)
 """The likeliest token, each time."""
+
+
+@dataclass(frozen=True)
+class WritingConfig(DecodingConfig):
+    """What `minibert generate` writes: texts drawn a little more boldly than the model says."""
+
+    length: int = 200
+    """Most tokens to add."""
+    temperature: float = 0.8
+    """Below 1 likely tokens become likelier, above 1 all become more alike; 0 takes the likeliest."""
+    top_p: float = 0.95
+    """Draw among the fewest tokens that have this probability together."""
+    beams: int = 1
+    """Draw nothing, and look for the likeliest text, with so many side by side (beam search)."""
+    count: int = 1
+    """Texts for each prompt."""
+    seed: int = 0
+    """Decides what is drawn: the same seed writes the same text."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("length", "beams", "count"):
+            require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
+        require(self.seed >= 0, f"seed must be at least 0, got {self.seed}")
+        if self.beams > 1:
+            changed = [
+                f.name
+                for f in fields(DecodingConfig)
+                if getattr(self, f.name) != getattr(WritingConfig, f.name)
+            ]
+            require(not changed, f"beam search draws nothing: leave out {' and '.join(changed)}")
+            require(
+                self.count <= self.beams,
+                f"{self.beams} beams find {self.beams} texts, got a count of {self.count}",
+            )

@@ -134,6 +134,39 @@ def choose(
 # ---------------------------------------------------------------- one token after another
 
 
+class Reading:
+    """A model in the middle of texts that grow: it reads what is new, and remembers the rest.
+
+    The memory has so many columns. When a text no longer fits, its last half is read anew into an empty one:
+    the model then looks back over half of the columns at least.
+    """
+
+    def __init__(self, model: CausalModel, columns: int, starts: Tensor) -> None:
+        """Begin texts that start in the columns `starts` (B,), on the model's device."""
+        self.model = model
+        self.columns = columns
+        # Turned once, (D, V): then a product with few rows is faster.
+        self.projection = model.tokens.weight.t().contiguous()
+        self.begin(starts)
+
+    def begin(self, starts: Tensor) -> None:
+        """Take a memory in which nothing has been read."""
+        self.starts = starts
+        self.parts: list[Tensor] = []
+        # Without padding there is nothing to mask, and attention is faster.
+        self.state = self.model.new_state(len(starts), self.columns, starts if starts.any() else None)
+
+    def read(self, ids: Tensor) -> Tensor:
+        """Read on, ids (B, T), and return the logits of the token that comes next, (B, V)."""
+        self.parts.append(ids)
+        if self.state.filled + ids.shape[1] > self.columns:
+            text = torch.cat(self.parts, dim=1)
+            ids = text[:, -max(1, self.columns // 2) :]
+            self.begin((self.starts - (text.shape[1] - ids.shape[1])).clamp(min=0))
+            self.parts.append(ids)
+        return self.model.features(ids, self.state)[:, -1] @ self.projection
+
+
 @torch.inference_mode()
 def stream(
     model: CausalModel,
@@ -142,6 +175,7 @@ def stream(
     decoding: DecodingConfig = GREEDY,
     uniforms: Tensor | None = None,
     end_id: int | None = None,
+    context: int | None = None,
 ) -> Iterator[Tensor]:
     """Go on from prompts, all at once, and yield the next token of each, (B,) int64, as soon as it is known.
 
@@ -154,26 +188,27 @@ def stream(
             text. Needed unless the temperature is 0.
         end_id: the token with which a text ends. A text that has ended yields it again and again, and when
             all have, nothing more comes.
+        context: most tokens to look back on, for texts longer than the model has positions; see `Reading`.
+            All of them if not given.
 
     Raises:
         ValueError: an empty prompt, more tokens than the model has positions, a model in training mode,
             random numbers of another shape.
     """
-    check_room(model, prompts, length)
+    check_room(model, prompts, length, context)
     check_uniforms(decoding, uniforms, (len(prompts), length))
-    ids, starts = pad_left(prompts)  # (B, T), (B,)
-    B, T = ids.shape
     device = model.tokens.weight.device
-    ids, starts = ids.to(device), starts.to(device)
-    # The last token is never read. Without padding there is nothing to mask, and attention is faster.
-    state = model.new_state(B, T + length - 1, starts if starts.any() else None)
-    projection = model.tokens.weight.t().contiguous()  # (D, V): a row of hidden states times this is fastest
-    seen = None if decoding.repetition_penalty == 1 else seen_tokens(prompts, projection.shape[1]).to(device)
+    ids, starts = (tensor.to(device) for tensor in pad_left(prompts))  # (B, T), (B,)
+    B, T = ids.shape
+    columns = T + length - 1  # the last token is never read
+    reading = Reading(model, columns if context is None else min(context, columns), starts)
+    seen = None if decoding.repetition_penalty == 1 else seen_tokens(prompts, len(model.tokens.weight))
+    seen = None if seen is None else seen.to(device)
     uniforms = None if uniforms is None or decoding.temperature == 0 else uniforms.to(device)
     ended = torch.zeros(B, dtype=torch.bool, device=device)
 
     for step in range(length):
-        logits = model.features(ids, state)[:, -1] @ projection  # (B, V)
+        logits = reading.read(ids)  # (B, V)
         tokens = choose(logits, decoding, seen, None if uniforms is None else uniforms[:, step])  # (B,)
         if end_id is not None:
             tokens = tokens.masked_fill(ended, end_id)
@@ -193,13 +228,14 @@ def generate(
     decoding: DecodingConfig = GREEDY,
     uniforms: Tensor | None = None,
     end_id: int | None = None,
+    context: int | None = None,
 ) -> list[list[int]]:
     """Return what the model adds to each prompt: at most `length` tokens, up to the end token, without it.
 
     Arguments and errors: see `stream`.
     """
-    columns = [tokens.tolist() for tokens in stream(model, prompts, length, decoding, uniforms, end_id)]
-    rows = [list(row) for row in zip(*columns, strict=True)]
+    steps = stream(model, prompts, length, decoding, uniforms, end_id, context)
+    rows = [list(row) for row in zip(*(tokens.tolist() for tokens in steps), strict=True)]
     return [row[: row.index(end_id)] if end_id in row else row for row in rows]
 
 
@@ -221,8 +257,10 @@ def seen_tokens(prompts: Sequence[Sequence[int]], V: int) -> Tensor:
     return seen
 
 
-def check_room(model: CausalModel, prompts: Sequence[Sequence[int]], length: int) -> None:
-    """Raise ValueError unless every prompt has a token and the model positions for so many more."""
+def check_room(
+    model: CausalModel, prompts: Sequence[Sequence[int]], length: int, context: int | None = None
+) -> None:
+    """Raise ValueError unless every prompt has a token, and the model positions for all or the context."""
     if model.training:
         raise ValueError("the model is in training mode, and would leave units out: call model.eval() first")
     if not prompts or not all(prompts):
@@ -230,10 +268,13 @@ def check_room(model: CausalModel, prompts: Sequence[Sequence[int]], length: int
     if length < 1:
         raise ValueError(f"the length must be at least 1 token, got {length}")
     T, longest = max(map(len, prompts)), most_positions(model)
-    if longest is not None and T + length - 1 > longest:
+    if context is not None and not 1 <= context <= (longest or context):
+        raise ValueError(f"the context must be at least 1 token and at most {longest}, got {context}")
+    if context is None and longest is not None and T + length - 1 > longest:
         raise ValueError(
             f"the model has {longest} positions: after a prompt of {T} tokens the largest length is "
-            f"{max(longest - T + 1, 0)}, got {length}; ask for fewer tokens, or shorten the prompt"
+            f"{max(longest - T + 1, 0)}, got {length}; ask for fewer tokens, shorten the prompt, or give a "
+            "context to look back on"
         )
 
 

@@ -392,6 +392,17 @@ def check_the_penalty_holds_back_what_the_prompt_and_the_text_have() -> None:
     expect(got == [[2, 1, 0], [1, 0, 2]], f"expected [[2, 1, 0], [1, 0, 2]], got {got}")
 
 
+def check_a_long_text_goes_on_from_its_last_half() -> None:
+    """With a context of 4: when the memory is full, the last 2 tokens are read into an empty one."""
+    model = counter()
+    got = texts(model, [[1, 2, 3], [11]], 5, context=4)
+    expect(got == [[4, 5, 6, 7, 8], [12, 13, 14, 15, 16]], f"counting on with a context of 4: got {got}")
+    expect(model.room == 4, f"a context of 4 tokens asks for a memory of 4 columns, got {model.room}")
+    read = [ids.tolist() for ids in model.read]  # of the last memory alone
+    expected = [[[4, 5], [12, 13]], [[6], [14]], [[7], [15]]]
+    expect(read == expected, f"what the last memory was given:\nexpected {expected}\ngot      {read}")
+
+
 def check_what_cannot_be_done_is_refused() -> None:
     """Before the first token: nothing to go on from, no room, no random numbers, units that are left out."""
     model, limited, training = counter(), counter(), counter().train()
