@@ -32,6 +32,7 @@ STEMS = (
     "loss",
     "optimizer",
     "recurrent",
+    "gpt",
     "bert",
 )
 """What there is to prove, the parts before the whole."""
