@@ -152,6 +152,40 @@ def evaluation_record(**changes: Any) -> dict[str, Any]:
     return record | changes
 
 
+def causal_record(preset: str = "gpt-tiny", tokenizer: str = "bpe", **changes: Any) -> dict[str, Any]:
+    """A run.json of a causal model, as pretraining writes it."""
+    record = run_record(preset=preset, command=f"minibert pretrain {preset} --corpus sotu")
+    record["config"] |= {"objective": "clm", "tokenizer": tokenizer}
+    record["model"] |= {"max_positions": 1024}
+    for part in ("train", "held_out"):  # in running text a document counts as one sentence
+        record["data"][part]["sentences"] = record["data"][part]["documents"]
+    return record | changes
+
+
+def recurrent_record(preset: str = "lstm-tiny") -> dict[str, Any]:
+    """A run.json of a model that has neither heads nor positions."""
+    return causal_record(preset, "char", model={"layers": 2, "width": 128, "vocab_size": 67, "dropout": 0.0})
+
+
+def causal_evaluation(**changes: Any) -> dict[str, Any]:
+    """An evaluation.json of a causal model: a token stands for 4 bytes."""
+    record = evaluation_record(word_loss=4.0, bits_per_byte=4.0 / math.log(2) / 4)
+    masked = ("pair_loss", "pair_accuracy", "pairs", "mask_rate", "blanks")
+    samples = [
+        {"prompt": "We the people", "text": " of *the* union\n\n# and | of ```states```"},
+        {"prompt": "It is\nnow", "text": ""},
+    ]
+    return {key: value for key, value in record.items() if key not in masked} | {"samples": samples} | changes
+
+
+def causal_run(folder: Path, run: dict[str, Any] | None = None, **found: Any) -> Path:
+    """A run of a causal model that is done, with everything in it."""
+    rows = metrics_rows(pairs=False)
+    write_run(folder, run or causal_record(), rows, causal_evaluation(**found))
+    (folder / "model.safetensors").touch()
+    return folder
+
+
 def write_run(
     folder: Path,
     run: dict[str, Any] | None = None,

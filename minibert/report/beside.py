@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from minibert import plots
-from minibert.report.markdown import NONE, count, duration, escape, percent, table
+from minibert.report.markdown import NONE, count, duration, escape, is_number, percent, table
 from minibert.report.run_files import RunFiles, column
-from minibert.report.scores import scores
 from minibert.report.speed import memory, share_of_peak, speed
 
 NOT_COMPARED = ("out", "resume", "device")
@@ -57,8 +56,9 @@ def _picture(runs: Sequence[RunFiles], names: Sequence[str]) -> list[str]:
     plots.save(plots.comparison_figure(curves), runs[0].folder / "compare.png")
     return [
         "![Losses of all runs, held out and in training, over steps and time](compare.png)",
-        "Loss on masked words (nats), on held-out text above and in training below, smoothed; over the steps "
-        "and over the time trained. A run that was evaluated at its end has that as its last held-out point.",
+        f"Loss on {_predicted(runs)} (nats), on held-out text above and in training below, smoothed; over "
+        "the steps and over the time trained. A run that was evaluated at its end has that as its last "
+        "held-out point.",
         *(missing if without else []),
     ]
 
@@ -82,14 +82,15 @@ def _curves(files: RunFiles, name: str) -> plots.RunCurves:
 
 def _reached(runs: Sequence[RunFiles], names: Sequence[str]) -> str:
     """Return the table with a row for each run; a column that nobody has a value for is left out."""
-    header = ["", "steps", "time trained", "masked words: loss (nats)", "accuracy"]
-    header += ["next sentences: loss (nats)", "accuracy", "tokens per second", "MFU", "peak memory"]
+    measures = dict.fromkeys(measure for files in runs for measure in files.task.measures)
+    titles = [measure.title.format(what=_predicted(runs)) for measure in measures]
+    header = ["", "steps", "time trained", *titles, "tokens per second", "MFU", "peak memory"]
     rows = [
         [
             f"**{escape(name)}**" if files is runs[0] else escape(name),
             count(files.last.get("step")) + ("" if files.get("finished") else ", not finished"),
             duration(files.last.get("seconds")),
-            *scores(files.newest),
+            *(measure.of(files.newest) if measure in files.task.measures else NONE for measure in measures),
             count(speed(files)),
             percent(share_of_peak(files)),
             memory(files),
@@ -105,14 +106,15 @@ def _warnings(runs: Sequence[RunFiles], names: Sequence[str]) -> list[str]:
     """Return a sentence for each reason why some of the numbers cannot be compared, or are not there."""
     said = []
     first, *_ = runs
-    asked = (("data", "fingerprint"), ("data", "tokenizer"), ("config", "seq_len"))
-    others = [any(files.get(*keys) != first.get(*keys) for keys in asked) for files in runs]
+    others = [_asked(files) != _asked(first) for files in runs]
     if any(others):
         said.append(
-            f"Other text, other word pieces or another length than {escape(names[0])}: "
-            f"{_listed(names, others)}. Losses on other questions cannot be compared."
+            "Another objective, other text, another tokenizer or another length than "
+            f"{escape(names[0])}: {_listed(names, others)}. Losses on other questions cannot be compared."
         )
-    if len({files.get("config", "mask_rate") for files in runs}) > 1:
+    if any(others) and all(is_number(files.newest.get("bits_per_byte")) for files in runs):
+        said.append("Bits per byte do not depend on the tokenizer: on the same text they can be compared.")
+    if len({files.get("config", "mask_rate") for files in runs if not files.causal}) > 1:
         said.append(
             "They mask different shares of the tokens in training, so their training losses are answers to "
             "questions of different difficulty. On held-out text all are asked the same way."
@@ -127,6 +129,17 @@ def _warnings(runs: Sequence[RunFiles], names: Sequence[str]) -> list[str]:
             "look at held-out text in training, at fewer examples."
         )
     return said
+
+
+def _asked(files: RunFiles) -> tuple[Any, ...]:
+    """Return what decides which questions a run is asked on held-out text."""
+    settings = (("data", "fingerprint"), ("data", "tokenizer"), ("config", "seq_len"))
+    return (files.task, *(files.get(*keys) for keys in settings))
+
+
+def _predicted(runs: Sequence[RunFiles]) -> str:
+    """Return what the runs predict."""
+    return " or ".join(dict.fromkeys(files.task.what for files in runs))
 
 
 def _listed(names: Sequence[str], which: Sequence[bool]) -> str:

@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 from minibert.files import replace_file
-from minibert.report.markdown import count, escape, percent, table
-from minibert.report.page import settings, usage
+from minibert.report.markdown import count, escape, is_number, percent, table
+from minibert.report.page import settings
 from minibert.report.run_files import RunFiles, read_run
 from minibert.report.scores import held_out, summary
+from minibert.report.usage import usage
 
 
 def write_model_card(run: str | Path) -> Path:
@@ -28,7 +29,7 @@ def write_model_card(run: str | Path) -> Path:
         "## Intended use and limits",
         *_limits(files),
         "## How to use it",
-        usage(".", files.text_to_fill),
+        usage(".", files),
         'Here `"."` is the folder that holds this file.',
     ]
     path = files.folder / "README.md"
@@ -38,14 +39,15 @@ def write_model_card(run: str | Path) -> Path:
 
 def _front_matter(files: RunFiles) -> str:
     """Return the YAML that Hugging Face reads; strings in JSON's quotes, which are YAML's too."""
-    tags = ["bert", "minibert", "masked-language-modeling", "education"]
     lists = {
         "language": sorted({card["language"] for card in files.cards if card.get("language")}),
-        "tags": tags + ["next-sentence-prediction"] * files.pairs,
+        "tags": [files.kind.tag, "minibert", *files.task.tags, "education"],
         "datasets": [card["name"] for card in files.cards if card.get("name")],
-        "metrics": ["accuracy"],
+        "metrics": files.task.metrics,
     }
-    lines = ["---", "library_name: transformers", "pipeline_tag: fill-mask"]
+    lines = ["---", f"library_name: {files.kind.library}"]
+    if not files.kind.recurrent:
+        lines.append(f"pipeline_tag: {files.task.pipeline}")
     for key, values in lists.items():
         if values:
             lines += [f"{key}:", *(f"- {json.dumps(value)}" for value in values)]
@@ -53,26 +55,39 @@ def _front_matter(files: RunFiles) -> str:
 
 
 def _training(files: RunFiles) -> str:
-    objective = "masked words and next sentences" if files.pairs else "masked words alone"
     titles = [f"{card['name']} ({card['title']})" for card in files.cards if card.get("title")]
     version = files.get("versions", "minibert") or "(version unrecorded)"
-    vocabulary = f"is that of {files.origin}" if files.origin else "was made from the training text alone"
+    objective = files.task.objective.format(mask_rate=percent(files.get("config", "mask_rate")))
     return escape(
-        f"Trained with minibert {version} on {', '.join(titles) or files.corpus}. Objective: {objective}, "
-        f"as in Devlin et al. 2019; {percent(files.get('config', 'mask_rate'))} of the tokens masked. "
-        f"The WordPiece vocabulary {vocabulary}. Device: {files.device}."
+        f"This is {files.kind.called} after {files.kind.source}, trained with minibert {version} on "
+        f"{', '.join(titles) or files.corpus}. Objective: {objective}. {files.pieces.origin} "
+        f"Device: {files.device}."
     )
 
 
 def _limits(files: RunFiles) -> list[str]:
-    seq_len, longest = files.get("config", "seq_len"), files.get("model", "max_positions")
     licences = [f"{card['name']}: {card['license']}." for card in files.cards if card.get("license")]
     parts = [
         "This is an educational model, small and trained on little text for a short time: for learning how "
-        "BERT works, not for decisions about anything or anyone. It knows nothing but its text, whose words, "
-        "views and omissions it repeats; it fills a blank with what is likely there, not with what is true.",
-        f"It was trained on sequences of {count(seq_len)} tokens. It accepts up to {count(longest)}, but has "
-        "never seen the later positions: expect worse guesses there.",
+        "such models work, not for decisions about anything or anyone. It knows nothing but its text, whose "
+        f"words, views and omissions it repeats; {files.task.limit}.",
+        f"It was trained on sequences of {count(files.get('config', 'seq_len'))} tokens{_reach(files)}",
         "The weights carry no licence until whoever trained them states one.",
     ]
     return [*parts, escape(" ".join(["Licence of the text:", *licences]))] if licences else parts
+
+
+def _reach(files: RunFiles) -> str:
+    """Return the end of the sentence on the sequences trained on: what of longer ones."""
+    seq_len, longest = files.get("config", "seq_len"), files.get("model", "max_positions")
+    if files.kind.recurrent:
+        return (
+            ". It reads texts of any length, but has never had to remember more than that: expect worse "
+            "guesses there."
+        )
+    if is_number(longest) and longest == seq_len:
+        return ", and accepts no longer ones."
+    return (
+        f". It accepts up to {count(longest)}, but has never seen the later positions: expect worse guesses "
+        "there."
+    )

@@ -2,6 +2,7 @@
 
 import math
 import re
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,17 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def fenced(text: str) -> str:
+    """Return the text as it is, its lines and its signs, in a fence that is longer than any in the text."""
+    fence = "`" * max([3, *(1 + len(run) for run in re.findall("`+", text))])
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def indented(text: str) -> str:
+    """Return the text as it is, line by line, as code."""
+    return textwrap.indent(text, "    ", lambda line: True)
+
+
 def nats(value: Any) -> str:
     """Return a loss with three decimals."""
     return number(value, "{:.3f}")
@@ -33,6 +45,11 @@ def percent(share: Any) -> str:
 def count(value: Any) -> str:
     """Return a whole number with commas between the thousands."""
     return number(value, "{:,.0f}")
+
+
+def amount(value: Any, unit: str) -> str:
+    """Return a whole number with its unit, which comes in the plural: "1 document", "2,345 documents"."""
+    return f"{count(value)} {unit.removesuffix('s') if value == 1 else unit}"
 
 
 def duration(seconds: Any) -> str:

@@ -1,7 +1,5 @@
-"""report.md: the numbers, filled blanks, pictures, what ran, and how to go on."""
+"""report.md: the numbers, examples, pictures, what ran, and how to go on."""
 
-import json
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,14 +8,21 @@ import numpy as np
 
 from minibert.files import replace_file
 from minibert.report.beside import compared
-from minibert.report.markdown import NONE, count, duration, escape, number, percent, table
+from minibert.report.examples import examples
+from minibert.report.markdown import NONE, amount, count, duration, escape, indented, number, table
 from minibert.report.pictures import pictures
 from minibert.report.run_files import RunFiles, column, read_run
 from minibert.report.scores import held_out, summary
+from minibert.report.usage import how_to_go_on
 
-BLANK = "[MASK]"
-REACH = 110
-"""Characters shown on each side of a blank."""
+SIZES = {
+    "layers": "layers",
+    "width": "width",
+    "heads": "heads",
+    "key_heads": "heads of keys",
+    "feedforward": "feed-forward",
+}
+"""The sizes of a model, and what they are called; not every kind has all of them."""
 
 
 def write_report(run: str | Path, beside: Sequence[str | Path] = ()) -> Path:
@@ -34,14 +39,13 @@ def write_report(run: str | Path, beside: Sequence[str | Path] = ()) -> Path:
         "## Held out: loss and accuracy",
         *held_out(files),
         *(["## Beside other runs", *compared([files, *others])] if others else []),
-        "## Filled blanks",
-        *_blanks(files),
+        *examples(files),
         "## Pictures",
         *pictures(files),
         "## What ran",
         *_what_ran(files),
         "## How to go on",
-        *_how_to_go_on(files),
+        *how_to_go_on(files),
     ]
     path = files.folder / "report.md"
     replace_file(path, "\n\n".join(parts) + "\n")
@@ -63,14 +67,14 @@ def settings(files: RunFiles) -> list[list[str]]:
     def amounts(part: str) -> str:
         if not files.get("data", part):
             return "none"
-        kinds = ("documents", "sentences", "tokens")
-        return ", ".join(f"{count(files.get('data', part, kind))} {kind}" for kind in kinds)
+        return ", ".join(amount(files.get("data", part, unit), unit) for unit in files.task.amounts)
 
+    sizes = [key for key in SIZES if files.get("model", key) is not None]
     by_hand = files.get("by_hand")
     return [
         ["preset", files.get("preset") or NONE],
-        ["layers, width, heads, feed-forward", numbers("model", "layers", "width", "heads", "feedforward")],
-        ["vocabulary", f"{numbers('model', 'vocab_size')} word pieces"],
+        *([[", ".join(SIZES[key] for key in sizes), numbers("model", *sizes)]] if sizes else []),
+        ["vocabulary", f"{numbers('model', 'vocab_size')} tokens ({files.pieces.called})"],
         ["parameters", count(files.get("parameters"))],
         ["objective", files.get("config", "objective") or NONE],
         ["optimiser", ", ".join(optimizer)],
@@ -99,52 +103,6 @@ def _how_computed(files: RunFiles) -> list[list[str]]:
     return [row for row, value in zip(rows, known, strict=True) if value is not None]
 
 
-def usage(folder: str, text: str) -> str:
-    """Return the lines that open the folder with `transformers` and fill the blank of a text."""
-    return f"""```python
-from transformers import AutoTokenizer, BertForPreTraining, pipeline
-
-fill = pipeline("fill-mask", model={json.dumps(folder)})
-print(fill({json.dumps(text, ensure_ascii=False)}))
-
-model = BertForPreTraining.from_pretrained({json.dumps(folder)})
-tokenizer = AutoTokenizer.from_pretrained({json.dumps(folder)})
-```"""
-
-
-def _blanks(files: RunFiles) -> list[str]:
-    blanks = files.evaluation.get("blanks") or []
-    if not blanks:
-        return ["No filled blanks: the evaluation at the end of a run writes them."]
-
-    rows, first, among = [], 0, 0
-    for blank in blanks:
-        answer, guesses = blank.get("answer"), blank.get("guesses") or []
-        right = [guess == answer for guess, _ in guesses]
-        first, among = first + any(right[:1]), among + any(right)
-        shown = "; ".join(
-            f"**{escape(guess)}** {percent(p)} (right)" if hit else f"{escape(guess)} {percent(p)}"
-            for hit, (guess, p) in zip(right, guesses, strict=True)
-        )
-        rows.append([_around_blank(blank.get("text") or ""), escape(answer), shown or NONE])
-    return [
-        f"From held-out text. The first guess is right in {first} of {len(blanks)}, one of the guesses shown "
-        f"in {among}. So few blanks only illustrate; the table above measures.",
-        table(["text", "true word", "guesses, the most probable first"], rows),
-    ]
-
-
-def _around_blank(text: str) -> str:
-    """Return the words around the blank, escaped, with the blank itself as code."""
-    before, blank, after = " ".join(text.split()).partition(BLANK)
-    if len(before) > REACH:
-        before = "… " + before[-REACH:].partition(" ")[2]
-    if len(after) > REACH:
-        after = after[:REACH].rpartition(" ")[0] + " …"
-    start, end = " " * before.endswith(" "), " " * after.startswith(" ")
-    return f"{escape(before)}{start}{f'`{blank}`' if blank else ''}{end}{escape(after)}"
-
-
 def _what_ran(files: RunFiles) -> list[str]:
     command: Any = files.get("command")
     rows = [
@@ -159,27 +117,9 @@ def _what_ran(files: RunFiles) -> list[str]:
     names = files.get("data", "held_out", "names") or []
     more = f", and {len(names) - 40} more" if len(names) > 40 else ""
     return [
-        "\n".join(f"    {line}" for line in command.splitlines()) if command else "No command was recorded.",
+        indented(command) if command else "No command was recorded.",
         table(["", ""], [[name, escape(value) if value else NONE] for name, value in rows]),
-        f"Documents held out: {escape(', '.join(names[:40]))}{more}."
+        f"{files.task.held_out}: {escape(', '.join(names[:40]))}{more}."
         if names
         else "No list of held-out documents was recorded.",
-    ]
-
-
-def _how_to_go_on(files: RunFiles) -> list[str]:
-    folder, parts = str(files.folder), []
-    if not files.get("finished"):
-        parts.append(
-            "The run has not finished. If it does not run any more, its command goes on from the newest "
-            "checkpoint when `--resume auto` is added."
-        )
-    if not (files.folder / "model.safetensors").is_file():
-        return [*parts, "The model is not in the folder yet: there is no `model.safetensors`."]
-    return [
-        *parts,
-        "Fill a blank:",
-        f"    minibert fill {shlex.quote(folder)} {shlex.quote(files.text_to_fill)}",
-        "Open the folder with `transformers`:",
-        usage(folder, files.text_to_fill),
     ]

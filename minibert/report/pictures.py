@@ -25,7 +25,7 @@ def pictures(files: RunFiles) -> list[str]:
 
 
 def _loss_picture(files: RunFiles) -> list[str]:
-    curves = [_curve(files, "Masked words", "word_loss", _levels(files))]
+    curves = [_curve(files, files.task.what.capitalize(), "word_loss", _levels(files))]
     if files.pairs:
         curves.append(_curve(files, "Next sentences", "pair_loss", {"chance": math.log(2)}))
     curves = [curve for curve in curves if np.isfinite([*curve.values, *curve.held_out]).any()]
@@ -114,7 +114,7 @@ def _speed_picture(files: RunFiles) -> list[str]:
     plots.save(plots.speed_figure(seconds, speeds, share_of_peak(files)), files.folder / "speed.png")
     return [
         "![Tokens per second, over the time trained](speed.png)",
-        f"Tokens of training text per second, padding and special tokens included. {told(files)}".rstrip(),
+        f"Tokens of training text per second, {files.task.counted} included. {told(files)}".rstrip(),
     ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minibert.report.kinds import Kind, Pieces, Task, kind_of, pieces_of, task_of
 from minibert.report.markdown import as_float, count, is_number, percent
 
 Record = dict[str, Any]
@@ -65,14 +66,29 @@ class RunFiles:
         return sorted([*others, self.evaluation], key=lambda look: look["step"])
 
     @property
+    def kind(self) -> Kind:
+        """The kind of model."""
+        return kind_of(self.get("preset"))
+
+    @property
+    def task(self) -> Task:
+        """What the model learned by."""
+        return task_of(self.get("config", "objective"))
+
+    @property
+    def pieces(self) -> Pieces:
+        """What the text is cut into."""
+        return pieces_of(self.get("config", "tokenizer"), self.origin)
+
+    @property
     def pairs(self) -> bool:
         """Whether next sentences were an objective."""
-        return self.get("config", "objective") in (None, "mlm+nsp")
+        return self.task.pairs
 
     @property
     def causal(self) -> bool:
         """Whether the objective was the next token."""
-        return self.get("config", "objective") == "clm"
+        return self.task.causal
 
     @property
     def baselines(self) -> dict[str, Record]:
@@ -111,7 +127,7 @@ class RunFiles:
     @property
     def name(self) -> str:
         """Preset and corpus: "bert-tiny on sotu"."""
-        return f"{self.get('preset') or 'a BERT'} on {self.corpus}"
+        return f"{self.get('preset') or self.kind.called} on {self.corpus}"
 
     @property
     def device(self) -> str:
@@ -204,10 +220,11 @@ def _oddities(run: Record, train: list[Record]) -> list[str]:
         notes.append(f"The run has come {percent(train[-1]['progress'])} of its way.")
     if len(train) == 1:
         notes.append("Only one line of training has been logged: its curves are single points.")
+    what = task_of((run.get("config") or {}).get("objective")).what
     bad = [row["step"] for row in train if not math.isfinite(as_float(row.get("word_loss")))]
     if bad:
         notes.append(
-            f"The training loss on masked words is missing or not a finite number on {len(bad)} of "
+            f"The training loss on {what} is missing or not a finite number on {len(bad)} of "
             f"{len(train)} logged lines, first at step {count(bad[0])}."
         )
     return notes

@@ -2,16 +2,8 @@
 
 import math
 
-from minibert.report.markdown import (
-    NONE,
-    as_float,
-    count,
-    duration,
-    escape,
-    nats,
-    percent,
-    table,
-)
+from minibert.report.kinds import BITS_PER_BYTE, PERPLEXITY
+from minibert.report.markdown import NONE, as_float, count, duration, escape, nats, percent, table
 from minibert.report.run_files import Record, RunFiles
 
 
@@ -19,7 +11,7 @@ def summary(files: RunFiles) -> str:
     """Return one paragraph: what ran, on what, for how long, and what came of it beside the baselines."""
     found = files.newest
     parts = [
-        f"{files.name}: a BERT of {count(files.get('parameters'))} parameters, pretrained "
+        f"{files.name}: {files.kind.called} of {count(files.get('parameters'))} parameters, pretrained "
         f"{f'from the weights of {files.origin}' if files.origin else 'from scratch'} "
         f"for {duration(files.last.get('seconds'))} on {files.device}: "
         f"{count(files.last.get('step'))} steps, {count(files.last.get('tokens'))} tokens."
@@ -31,14 +23,14 @@ def summary(files: RunFiles) -> str:
         return escape(" ".join([*parts, "There are no held-out numbers."]))
 
     when = "" if files.evaluation else f"At step {count(found.get('step'))}, "
-    words = [
-        f"{percent(found.get('word_accuracy'))} of the masked words ({nats(found.get('word_loss'))} nats)"
-    ]
+    accuracy, loss = percent(found.get("word_accuracy")), nats(found.get("word_loss"))
+    words = [f"{accuracy} of the {files.task.what} ({loss} nats)"]
     words += [
         f"the {name} baseline {percent(values.get('accuracy'))} ({nats(values.get('loss'))} nats)"
         for name, values in files.baselines.items()
     ]
     parts.append(f"{when}{'on' if when else 'On'} held-out text it guesses {', '.join(words)}.")
+    parts += _in_other_units(files)
     if files.pairs:
         parts.append(
             f"For {percent(found.get('pair_accuracy'))} of pairs of segments it tells rightly whether the "
@@ -49,23 +41,37 @@ def summary(files: RunFiles) -> str:
 
 def held_out(files: RunFiles) -> list[str]:
     """Return the table of losses and accuracies, a verdict, and the definitions; or why there are none."""
-    found = files.newest
-    if not found:
+    if not files.newest:
         return [
             "There are no held-out numbers: neither evaluation.json nor a held-out line in metrics.jsonl."
         ]
-
-    header = ["", "masked words: loss (nats)", "masked words: accuracy"]
+    measures = files.task.measures
+    found = {f"**model** ({duration(files.last.get('seconds'))})": files.newest}
+    found |= {f"{escape(name)} baseline": _as_of_a_model(files, name) for name in files.baselines}
     if files.pairs:
-        header += ["next sentences: loss (nats)", "next sentences: accuracy"]
-    rows = [[f"**model** ({duration(files.last.get('seconds'))})", *scores(found)]]
-    for name, values in files.baselines.items():
-        rows.append([f"{escape(name)} baseline", nats(values.get("loss")), percent(values.get("accuracy"))])
-    if files.pairs:
-        rows.append(["chance, next sentences", NONE, NONE, nats(math.log(2)), percent(0.5)])
-
-    rows = [(row + [NONE, NONE])[: len(header)] for row in rows]
+        found["chance, next sentences"] = {"pair_loss": math.log(2), "pair_accuracy": 0.5}
+    header = ["", *(measure.title.format(what=files.task.what) for measure in measures)]
+    rows = [[name, *(measure.of(numbers) for measure in measures)] for name, numbers in found.items()]
     return [table(header, rows), *_verdict(files), _definitions(files)]
+
+
+def _as_of_a_model(files: RunFiles, baseline: str) -> Record:
+    """Return what a baseline reaches, under the names that it has for a model."""
+    values, model = files.baselines[baseline], files.evaluation
+    bits_per_nat = as_float(model.get("bits_per_byte")) / (as_float(model.get("word_loss")) or math.nan)
+    bits = as_float(values.get("loss")) * bits_per_nat
+    return {
+        "word_loss": values.get("loss"),
+        "word_accuracy": values.get("accuracy"),
+        "bits_per_byte": bits if math.isfinite(bits) else None,
+    }
+
+
+def _in_other_units(files: RunFiles) -> list[str]:
+    """Return sentences on the perplexity and the bits per byte, where they are measured."""
+    told = {PERPLEXITY: "Its perplexity is {}.", BITS_PER_BYTE: "It needs {} bits for a byte of text."}
+    cells = {measure: measure.of(files.newest) for measure in told if measure in files.task.measures}
+    return [told[measure].format(cell) for measure, cell in cells.items() if cell != NONE]
 
 
 def _stopped_early(files: RunFiles) -> list[str]:
@@ -77,12 +83,6 @@ def _stopped_early(files: RunFiles) -> list[str]:
         f"It stopped early, at step {count(stopped.get('step'))}: the loss on held-out text was lowest at "
         f"step {count(stopped.get('best_step'))} ({nats(stopped.get('loss'))} nats), whose weights these are."
     ]
-
-
-def scores(found: Record) -> list[str]:
-    """Return the cells of losses and accuracies, masked words first; dashes for what is not there."""
-    words = [nats(found.get("word_loss")), percent(found.get("word_accuracy"))]
-    return [*words, nats(found.get("pair_loss")), percent(found.get("pair_accuracy"))]
 
 
 def _verdict(files: RunFiles) -> list[str]:
@@ -98,7 +98,7 @@ def _verdict(files: RunFiles) -> list[str]:
         return []
     worse = any(gap <= 0 for gap in gaps.values())
     warning = " A model above a baseline has learned less than that baseline counts." if worse else ""
-    return [f"The model's loss on masked words is {' and '.join(said)}.{warning}"]
+    return [f"The model's loss on {files.task.what} is {' and '.join(said)}.{warning}"]
 
 
 def _definitions(files: RunFiles) -> str:
@@ -108,22 +108,12 @@ def _definitions(files: RunFiles) -> str:
             f"These numbers were taken at step {count(files.newest.get('step'))}, while it trained; "
             "the evaluation at the end of a run puts the baselines beside them."
         )
-    lines = [
-        f"**Masked words.** In held-out sequences of {count(found.get('seq_len'))} tokens, "
-        f"{percent(found.get('mask_rate'))} of the tokens (word pieces) are chosen, with seed "
-        f"{count(found.get('seed'))}; of these 80 % are replaced by `[MASK]`, 10 % by a random token, "
-        f"10 % stay. The model predicts each of them: {count(found.get('word_predictions'))} predictions.",
-        "**Loss**: the mean of −ln p over the predictions, where p is the probability that the right answer "
-        "was given; in nats; lower is better.",
-        "**Accuracy**: the share of predictions whose most probable answer is the right one.",
-        "**Unigram and bigram baseline**: counted on the same training text and asked for the same tokens: "
-        "how common a token is; how common it is after the true token before it, also where that is masked.",
-    ]
-    if files.pairs:
-        lines.append(
-            f"**Next sentences.** {count(found.get('pairs'))} pairs of segments: in half of them the second "
-            "follows the first, in half it comes from another held-out document. Chance: 50 %, ln 2 nats."
-        )
-    else:
-        lines.append("The objective was masked words alone, so there are no next-sentence numbers.")
-    return "\n".join(f"- {line}" for line in lines)
+    values = {
+        "seq_len": count(found.get("seq_len")),
+        "seed": count(found.get("seed")),
+        "mask_rate": percent(found.get("mask_rate")),
+        "predictions": count(found.get("word_predictions")),
+        "pairs": count(found.get("pairs")),
+        "pieces": escape(files.pieces.called),
+    }
+    return "\n".join(f"- {definition.format_map(values)}" for definition in files.task.definitions)
