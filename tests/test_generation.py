@@ -58,8 +58,8 @@ def test_generate_without_a_prompt_begins_a_text(folder, writer, capsys) -> None
 
 def test_every_flag_reaches_the_text(folder, writer, capsys) -> None:
     config = WritingConfig(1.4, 1.3, 20, 0.9, 0.3, length=30, seed=2)
-    flags = "--length 30 --temperature 1.3 --top-k 20 --top-p 0.9 --min-p 0.3 --seed 2".split()
-    out = printed(capsys, "generate", folder, "--prompt", "We", "--repetition-penalty", "1.4", *flags)
+    words = f"generate {folder} --prompt We --length 30 --repetition-penalty 1.4 --temperature 1.3 --top-k 20"
+    out = printed(capsys, *words.split(), "--top-p", "0.9", "--min-p", "0.3", "--seed", "2")
     assert out == "We" + "".join(writer.stream("We", config)) + "\n"
     others = {
         "repetition_penalty": 1.0,

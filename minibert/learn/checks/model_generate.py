@@ -202,6 +202,17 @@ def check_top_p_works_on_what_the_temperature_made() -> None:
     expect_left(got, 2 * logits, [[0]], "temperature 0.5, then top-p with p = 0.65")
 
 
+def check_each_adjustment_is_made_when_it_alone_is_asked_for() -> None:
+    """Each of them leaves other tokens."""
+    logits = logs(0.1, 0.5, 0.16, 0.14, 0.1)
+    for decoding, expected in (
+        (DecodingConfig(top_k=1), [1]),
+        (DecodingConfig(top_p=0.7), [1, 2, 3]),
+        (DecodingConfig(min_p=0.3), [1, 2]),
+    ):
+        expect_left(adjust(logits, decoding), logits, [expected], f"{decoding}")
+
+
 def check_as_it_stands_nothing_is_adjusted(size: Sizes, seed: int) -> None:
     """And at temperature 0 the penalty alone: nothing is divided by zero."""
     logits, seen = normal(seed, size.B, size.V), normal(seed + 1, size.B, size.V) > 0
@@ -298,12 +309,13 @@ class Counter(nn.Module):
         self.step = step
         self.read: list[Tensor] = []
         self.room = self.filled = 0
-        self.starts: Tensor | None = None
+        self.begun: list[list[int] | None] = []
         self.eval()
 
     def new_state(self, batch: int, length: int, starts: Tensor | None = None) -> "Counter":
         """Return itself: it remembers nothing but how much it has read."""
-        self.room, self.starts, self.read, self.filled = length, starts, [], 0
+        self.begun.append(None if starts is None else starts.tolist())
+        self.room, self.read, self.filled = length, [], 0
         return self
 
     def features(self, ids: Tensor, state: Any = None) -> Tensor:
@@ -347,10 +359,12 @@ def check_shorter_prompts_are_padded_on_the_left_and_said_to_be() -> None:
     """The model is told where each text begins; without padding it need not look."""
     model = counter()
     texts(model, [[1, 2, 3], [7]], 2)
-    starts = None if model.starts is None else model.starts.tolist()
-    expect(starts == [0, 2], f"prompts of 3 tokens and of 1: expected the starts [0, 2], got {starts}")
     texts(model, [[1, 2], [7, 8]], 2)
-    expect(model.starts is None, "prompts of one length need no starts, and attention is faster without")
+    expect(
+        model.begun == [[0, 2], None],
+        f"prompts of 3 tokens and of 1, then of 2 and 2: expected the starts [0, 2], then None (without, "
+        f"attention is faster), got {model.begun}",
+    )
 
 
 def check_a_text_that_has_ended_stays_ended() -> None:
@@ -401,6 +415,15 @@ def check_a_long_text_goes_on_from_its_last_half() -> None:
     read = [ids.tolist() for ids in model.read]  # of the last memory alone
     expected = [[[4, 5], [12, 13]], [[6], [14]], [[7], [15]]]
     expect(read == expected, f"what the last memory was given:\nexpected {expected}\ngot      {read}")
+
+
+def check_padding_falls_away_with_the_columns() -> None:
+    """Of prompts of 8 tokens and 1, with a context of 8, the last 4 columns are kept: 2 of them padding."""
+    model = counter()
+    got = texts(model, [list(range(8)), [9]], 10, context=8)
+    expect(got == [[*range(8, 18)], [*range(10, 20)]], f"counting on with a context of 8: got {got}")
+    expected = [[0, 7], [0, 2], None]
+    expect(model.begun == expected, f"the starts of each memory: expected {expected}, got {model.begun}")
 
 
 def check_what_cannot_be_done_is_refused() -> None:
