@@ -16,6 +16,7 @@ from minibert.byhand.gpt import (
     words_backward,
     words_forward,
 )
+from minibert.byhand.gradcheck import relative_errors
 from minibert.byhand.layernorm import layernorm_forward
 from minibert.byhand.loss import IGNORE
 from minibert.byhand.parameters import Ints, Parameters, part
@@ -147,7 +148,7 @@ def small(draw: Any, layers: int = 1) -> Any:
 CASES = [
     Case("gpt", next_word_forward, next_word_backward, small(draw_with(), 2), torch_twin, transformers_twin),
     Case(
-        "relu", next_word_forward, next_word_backward, small(draw_with("relu")), torch_twin, transformers_twin
+        "gelu", next_word_forward, next_word_backward, small(draw_with("gelu")), torch_twin, transformers_twin
     ),
     Case("without the words", gpt_forward, gpt_backward, small(draw_stack, 2), torch_stack),
     Case("dropout", seeded_forward, next_word_backward, small(draw_dropout)),
@@ -240,6 +241,16 @@ def check_the_longest_text_fits_and_a_longer_one_is_refused(size: Sizes, seed: i
         expect(False, f"ids of shape {wrong.shape} up to {wrong.max()}: expected a ValueError, got none")
 
 
+def check_targets_of_another_shape_are_refused(size: Sizes, seed: int) -> None:
+    """As many numbers in another order would be taken for the right ones."""
+    ids, targets, params, settings = draw_with()(size._replace(B=2, T=3), np.random.default_rng(seed))
+    try:
+        next_word_forward(ids, targets.T, params, settings)
+    except ValueError:
+        return
+    expect(False, "ids of shape (2, 3), targets of shape (3, 2): expected a ValueError, got none")
+
+
 def check_the_token_table_learns_as_input_and_as_output(size: Sizes, seed: int) -> None:
     """A word that the text lacks learns too: it is an answer that was not given."""
     ids, targets, params, settings = draw_with()(size, np.random.default_rng(seed))
@@ -263,8 +274,9 @@ def check_the_gradient_grows_with_that_of_the_loss(size: Sizes, seed: int) -> No
     ids, targets, params, settings = draw_with()(size, np.random.default_rng(seed))
     _, cache = next_word_forward(ids, targets, params, settings)
     once, thrice = next_word_backward(1.0, cache), next_word_backward(3.0, cache)
-    for name, gradient in once.items():
-        expect_close(thrice[name], 3 * gradient, f"the gradient of {name} under dloss = 3")
+    expected: Parameters = {name: 3 * gradient for name, gradient in once.items()}
+    for name, error in relative_errors(thrice, expected).items():
+        expect(error < 1e-9, f"the gradient of {name} under dloss = 3 is not 3 times that under dloss = 1")
 
 
 def check_words_by_hand() -> None:
