@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from run_folders import (
     assert_pictures,
+    causal_record,
+    causal_run,
     cells,
     evaluation_record,
     metrics_rows,
@@ -86,6 +88,44 @@ def test_losses_that_cannot_be_compared_are_named(tmp_path: Path) -> None:
     masked = section(run, paper(tmp_path / "masked", mask_rate=0.3))
     assert "mask different shares" in masked and "than run" not in masked
     assert "cannot be compared" not in section(run, paper(tmp_path / "same"))
+
+
+def test_causal_models_are_compared_by_loss_perplexity_and_bits_per_byte(tmp_path: Path) -> None:
+    run = causal_run(tmp_path / "run")
+    letters = causal_record("gpt-tiny", "char", data=causal_record()["data"] | {"tokenizer": "cafe" * 16})
+    other = causal_run(tmp_path / "letters", letters, word_loss=1.2, bits_per_byte=1.2 / math.log(2))
+    said = section(run, other)
+    assert "| next tokens: loss (nats) | perplexity | next tokens: accuracy | bits per byte | tok" in said
+    assert cells(said, "**run**")[3:7] == ["4.000", "54.60", "28.2 %", "1.443"]
+    assert cells(said, "letters")[3:7] == ["1.200", "3.32", "28.2 %", "1.731"]
+    assert "Loss on next tokens (nats), on held-out text above" in said and "masked" not in said
+    assert "another tokenizer or another length than run: letters. Losses on other questions" in said
+    assert "Bits per byte do not depend on the tokenizer: on the same text they can be compared." in said
+    assert cells(said, "tokenizer")[1:] == ["bpe", "char"]
+
+
+def test_of_runs_with_the_same_tokenizer_nothing_is_said_of_bits(tmp_path: Path) -> None:
+    said = section(causal_run(tmp_path / "run"), causal_run(tmp_path / "other", causal_record("llama-tiny")))
+    assert "cannot be compared" not in said and "Bits per byte" not in said
+
+
+def test_runs_of_different_objectives_stand_side_by_side_with_a_warning(tmp_path: Path) -> None:
+    said = section(whole_run(tmp_path / "bert"), causal_run(tmp_path / "gpt"))
+    assert "Loss on masked words or next tokens (nats), on" in said
+    assert cells(said, "**bert**")[3:9] == ["4.612", "28.2 %", "0.561", "73.5 %", "—", "—"]
+    assert cells(said, "gpt")[3:9] == ["4.000", "28.2 %", "—", "—", "54.60", "1.443"]
+    assert "Another objective, other text, another tokenizer or another length than bert: gpt." in said
+    assert "Bits per byte do not depend" not in said
+    assert cells(said, "objective")[1:] == ["mlm+nsp", "clm"]
+    masked = section(whole_run(tmp_path / "pairs"), paper(tmp_path / "alone", objective="mlm"))
+    assert "Another objective" in masked and "length than pairs: alone." in masked
+
+
+def test_causal_models_mask_nothing_at_whatever_rate(tmp_path: Path) -> None:
+    record = causal_record()
+    record["config"] |= {"mask_rate": 0.3}
+    said = section(causal_run(tmp_path / "run"), causal_run(tmp_path / "other", record))
+    assert "mask different shares" not in said
 
 
 def test_runs_with_little_or_nothing_in_them_are_compared(tmp_path: Path) -> None:

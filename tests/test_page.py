@@ -10,9 +10,12 @@ import pytest
 from run_folders import (
     PICTURES,
     assert_pictures,
+    causal_record,
+    causal_run,
     cells,
     evaluation_record,
     metrics_rows,
+    recurrent_record,
     run_record,
     watched_record,
     whole_run,
@@ -46,6 +49,32 @@ def test_what_ran_is_listed(done: Path) -> None:
     text = "that we may [MASK] the public debt | and # of * it _ at 5 $"
     assert f"minibert fill {done} '{text}'" in report
     assert f'print(fill("{text}"))' in report
+
+
+def test_the_report_of_a_causal_model_speaks_of_next_tokens_alone(tmp_path: Path) -> None:
+    folder = causal_run(tmp_path / "run")
+    report = write_report(folder).read_text(encoding="utf-8")
+    for word in ("mask", "MASK", "blank", "sentence", "word piece", "BERT", "pairs of segments", "padding"):
+        assert word not in report, word
+    assert cells(report, "vocabulary")[1] == "8,192 tokens (byte pairs)"
+    assert cells(report, "training text")[1] == "238 documents, 2,312,345 tokens"
+    assert cells(report, "held-out text")[1] == "2 documents, 98,765 tokens"
+    assert "Held out, of a document that is alone only the last tenth: 1801-Jefferson-1, 2005" in report
+    assert f"    minibert generate {folder} --prompt 'We the people'\n" in report
+    assert "**Prompt 2**\n\n```text\nIt is\nnow\n```\n" in report
+    assert_pictures(folder, PICTURES)
+
+
+def test_a_model_has_the_sizes_that_its_kind_has(tmp_path: Path) -> None:
+    def sizes(name: str, run: dict) -> list[str]:
+        return settings(read_run(write_run(tmp_path / name, run)))[1]
+
+    assert sizes("bert", run_record()) == ["layers, width, heads, feed-forward", "2, 128, 2, 512"]
+    assert sizes("lstm", recurrent_record()) == ["layers, width", "2, 128"]
+    llama = causal_record("llama-tiny")
+    llama["model"] |= {"heads": 4, "key_heads": 2}
+    assert sizes("llama", llama) == ["layers, width, heads, heads of keys, feed-forward", "2, 128, 4, 2, 512"]
+    assert sizes("nothing", {"preset": "bert-tiny"})[0] == "vocabulary"
 
 
 def test_a_run_by_hand_says_so_with_its_speed(tmp_path: Path) -> None:

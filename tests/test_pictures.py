@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 from run_folders import (
     PICTURES,
     assert_pictures,
+    causal_run,
     evaluation_record,
     metrics_rows,
     run_record,
@@ -13,6 +15,7 @@ from run_folders import (
     write_run,
 )
 
+from minibert import plots
 from minibert.report.pictures import pictures
 from minibert.report.run_files import read_run
 
@@ -79,3 +82,18 @@ def test_the_best_step_of_a_run_that_stopped_early_is_marked(tmp_path: Path) -> 
     assert shown(stopped) == shown(plain)
     one, other = ((run / "loss.png").read_bytes() for run in (stopped, plain))
     assert one != other
+
+
+def test_the_loss_of_a_causal_model_is_one_panel_with_its_baselines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[plots.LossCurve] = []
+    figure = plots.loss_figure
+    monkeypatch.setattr(
+        plots, "loss_figure", lambda curves, *more: drawn.extend(curves) or figure(curves, *more)
+    )
+    said = shown(causal_run(tmp_path / "run"))
+    assert [curve.title for curve in drawn] == ["Next tokens"]
+    assert drawn[0].levels == {"unigram": 6.5812, "bigram": 5.9434} and drawn[0].held_out[-1] == 4.0
+    assert said.endswith("Tokens of training text per second, the ends of documents included.")
+    assert "mask" not in said

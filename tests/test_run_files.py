@@ -4,7 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_folders import evaluation_record, metrics_rows, run_record, watched_rows, whole_run, write_run
+from run_folders import (
+    causal_record,
+    causal_run,
+    evaluation_record,
+    metrics_rows,
+    run_record,
+    watched_rows,
+    whole_run,
+    write_run,
+)
 
 from minibert.report import write_model_card, write_report
 from minibert.report.run_files import read_run
@@ -69,6 +78,30 @@ def test_the_text_to_fill_is_from_the_run_where_it_has_one(tmp_path: Path) -> No
     for blanks, text in (([], "The [MASK] of the union"), ([{"text": "从[MASK]开始"}], "从[MASK]开始")):
         folder = write_run(tmp_path / "run", run_record(), metrics_rows(), evaluation_record(blanks=blanks))
         assert read_run(folder).text_to_fill == text
+
+
+def test_the_prompt_is_from_the_run_where_it_has_one(tmp_path: Path) -> None:
+    run = read_run(causal_run(tmp_path / "run"))
+    assert run.causal and not run.pairs and run.prompt == "We the people"
+    assert read_run(causal_run(tmp_path / "none", samples=[])).prompt == "The state of the union"
+
+
+def test_a_run_is_what_its_record_says_and_an_old_one_a_bert_with_pairs(tmp_path: Path) -> None:
+    old = read_run(write_run(tmp_path / "old", {"data": {"corpus": ["sotu"]}}))
+    assert old.pairs and not old.causal and old.name == "a BERT on sotu"
+    assert old.kind.called == "a BERT" and old.pieces.called == "word pieces"
+    new = read_run(write_run(tmp_path / "new", causal_record("qwen-tiny", "char")))
+    assert new.kind.called == "a Qwen" and new.pieces.called == "characters"
+
+
+def test_a_loss_that_is_not_finite_is_named_by_what_is_predicted(tmp_path: Path) -> None:
+    rows = [row | {"word_loss": None} for row in metrics_rows(100, pairs=False)]
+    for name, record, what in (("a", run_record(), "masked words"), ("b", causal_record(), "next tokens")):
+        notes = read_run(write_run(tmp_path / name, record, rows)).notes
+        assert notes[-1] == (
+            f"The training loss on {what} is missing or not a finite number on 5 of 5 logged lines, first at "
+            "step 20."
+        )
 
 
 def test_a_broken_evaluation_is_said(tmp_path: Path) -> None:
