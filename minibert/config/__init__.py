@@ -155,7 +155,8 @@ class TextConfig:
     """What a run reads, and where it writes."""
 
     corpus: tuple[str, ...] = ("sotu",)
-    """Data cards (see `minibert data list`) or text files with blank lines between documents."""
+    """Data cards (see `minibert data list`) or text files. For encoders blank lines in a file stand between
+    documents; a causal model learns a file as it is, as one document."""
     out: Path | None = None
     """The run folder to write; runs/PRESET if not given."""
     from_folder: Path | None = None
