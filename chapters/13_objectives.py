@@ -27,15 +27,14 @@
 # %% [markdown]
 # ## The question: a text is its own answer key
 #
-# There is a model now, and a loss that says how wrong an answer is. But answers to
-# *what*? To have sentences explained by people costs money for each one, and a language
-# model wants millions. The way out is older than BERT: take something away from a text,
-# and ask for it. The text itself knows what was there. This is called **self-supervised
-# learning** (自监督学习), and what is asked is the **objective** (预训练目标). Three of them matter
-# here:
+# There is a model now, and a loss that says how wrong an answer is. But answers to *what*? To have sentences
+# explained by people costs money for each one, and a language model wants millions. The way out is older than
+# BERT: take something away from a text, and ask for it. The text itself knows what was there. This is called
+# **self-supervised learning** (自监督学习), and what is asked is the **objective** (预训练目标). Three of
+# them matter here:
 #
-# - **The next word** (因果语言模型). Hide everything that comes after a word, and ask for the first of
-#   it. GPT learns by nothing else.
+# - **The next word** (因果语言模型). Hide everything that comes after a word, and ask for the first of it.
+#   GPT learns by nothing else.
 # - **Masked words** (掩码语言模型). Hide a few words in the middle, and ask for them. BERT can see both
 #   sides.
 # - **The next sentence** (下一句预测). Take two pieces of text. Did the second one follow the first?
@@ -217,8 +216,8 @@ assert round(losses[0], 2) == 6.91 and losses[0] - 0.5 > losses[1] > losses[2] +
 
 # %% [markdown]
 # A loss means nothing without such a yardstick. A network that has trained for an hour and stands at the
-# unigram's loss has learned how frequent words are, and nothing else, however pretty the curve. (A run of
-# `minibert pretrain` prints all three beside its own.)
+# unigram's loss has learned how frequent words are, and nothing else, however pretty the curve. (That is why
+# `minibert pretrain` works both out, and its report shows them beside the model.)
 
 # %% [markdown]
 # ## Masked words
@@ -306,6 +305,25 @@ plt.show()
 show(corrupt)
 
 # %% [markdown]
+# One row of the book, before and after:
+
+# %%
+questions = PretrainingBatches(book_train, pieces, batch_size=32, seq_len=64, pairs=False)
+example = questions.examples(40, 1)
+after, asked = example.ids[0], example.targets != IGNORE
+places, true = example.slots[asked], example.targets[asked]
+before = after.clone()
+before[places] = true
+length = int((after != pieces.pad_id).sum()) - 1
+print(f"before: {pieces.decode(before[1:length].tolist())}")
+print(f"after:  {pieces.decode(after[1:length].tolist())}")
+print(
+    "asked: ",
+    ", ".join(f"{pieces.piece(a)} → {pieces.piece(b)}" for a, b in zip(true, after[places], strict=True)),
+)
+assert len(true) == count_to_predict(length - 1, 0.15)
+
+# %% [markdown]
 # ### Count them
 #
 # These are dice, and dice can be wrong without anybody's noticing. So: count. If each of $n$ chosen tokens
@@ -319,7 +337,6 @@ assert (
     round(600 * math.sqrt(0.8 * 0.2 / 3000), 1) == 4.4 and round(600 * math.sqrt(0.1 * 0.9 / 3000), 1) == 3.3
 )
 assert 4e8 < 1 / math.erfc(6 / math.sqrt(2)) < 6e8  # both sides of the bell curve
-questions = PretrainingBatches(book_train, pieces, batch_size=32, seq_len=64, pairs=False)
 
 
 def fates():
@@ -679,7 +696,9 @@ show(PretrainingBatches.examples)
 # ## Against it: the next word
 #
 # For a causal model (chapter 11) there is nothing to choose. Every token is asked for, once in an epoch. The
-# text is one long row, cut into blocks of $T$; the answers are the same block, one token further on (13.1):
+# text is one long row, cut into blocks of $T$; the answers are the same block, one token further on (13.1).
+# (A real store for it has an end token behind each document, so that the model learns where a text ends; here
+# we do without.)
 
 # %%
 blocks = CausalBatches(book_train, batch_size=32, seq_len=64)
@@ -901,8 +920,7 @@ assert 1.5 * told["right"][1] < told["always [MASK]"][1] and told["always [MASK]
 # *Compared with itself*: the loss is nearly zero after a few dozen steps, for the answer stands in the text.
 # Asked for a hidden word, the model is worse than one that knows nothing, and a wrong word it believes
 # blindly. *Always [MASK]*: the curve is as good as the right one, and hidden words it tells even better, for
-# all its practice was with these. But of a word in sight it makes far less, twice the loss of the right one.
-# Nobody had ever asked.
+# all its practice was with these. But of a word in sight it makes far less. Nobody had ever asked.
 #
 # ## The proof
 #
