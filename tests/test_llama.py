@@ -128,6 +128,22 @@ def test_a_sequence_does_not_know_its_batch(kind, seed: int) -> None:
     assert distance(model(ids[1:2]), model(ids)[1:2]) < 1e-12
 
 
+@BOTH
+def test_in_bfloat16_by_autocast_the_numbers_are_nearly_the_same(kind) -> None:
+    model, ids = small(kind).float(), torch.tensor([[1, 2, 3, 4, 5]])
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(0.5)
+    expected = model.features(ids)
+    with torch.autocast("cpu", torch.bfloat16):
+        got = model.features(ids)
+    assert distance(got.float(), expected) < 0.1
+    got.float().square().mean().backward()
+    assert all(
+        weight.grad is not None and bool(weight.grad.isfinite().all()) for weight in model.parameters()
+    )
+
+
 # ------------------------------------------------------------ the memory
 
 

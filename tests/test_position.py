@@ -34,6 +34,18 @@ def test_turned_is_turned_for_autograd_too(together: bool, size: Sizes, seed: in
     x, generator = normal(seed, *size.query).requires_grad_(), torch.Generator().manual_seed(seed)
     places = torch.randint(200, (size.T,) if together else (size.B, size.T), generator=generator)
     assert torch.autograd.gradcheck(lambda x: rotary(x, places), (x,))
+    by_hand = rotary(x, places)
+    with torch.no_grad():
+        assert distance(by_hand, rotary(x, places)) < 1e-14
+
+
+def test_heads_are_turned_where_they_lie_in_memory() -> None:
+    """A query cut into heads is not in one piece: its turn and its gradient lie as it does."""
+    x = normal(0, 2, 3, 4, 6).transpose(1, 2).requires_grad_()  # (B, H, T, K), tokens first in memory
+    turned = rotary(x, torch.arange(3))
+    assert turned.stride() == x.stride()
+    assert distance(turned, rotary(x.contiguous(), torch.arange(3))) < 1e-14
+    assert torch.autograd.gradcheck(lambda x: rotary(x, torch.arange(3)), (x,))
 
 
 def test_llama_turns_the_same_way_in_its_own_float32() -> None:

@@ -27,6 +27,20 @@ def test_shapes_that_do_not_fit_are_told() -> None:
         rmsnorm_forward(np.ones((2, 4)), np.ones(3))
 
 
+def test_with_and_without_gradients_the_numbers_are_the_same() -> None:
+    x, scale = normal(0, 2, 3, 4), normal(1, 4)
+    with torch.no_grad():
+        kernel = rmsnorm(x, scale)
+    assert distance(rmsnorm(x, scale), kernel) < 1e-14
+
+
+@pytest.mark.parametrize("axes", [1, 2, 4])
+def test_tokens_may_lie_in_memory_in_any_order(axes: int) -> None:
+    """As the heads of queries and keys do."""
+    x = normal(0, 2, 3, 4, 5).transpose(1, 2)[(0,) * (4 - axes)].requires_grad_()
+    assert torch.autograd.gradcheck(rmsnorm, (x, normal(1, 5).requires_grad_()))
+
+
 @BOTH
 def test_gradients_agree_with_finite_differences(norm) -> None:
     x, scale = normal(0, 2, 3, 4), normal(1, 4)

@@ -47,8 +47,9 @@ class QwenAttention(LlamaAttention):
 
     def project(self, x: Tensor, turns: Turns) -> tuple[Tensor, Tensor, Tensor]:
         """Return queries (B, H, T, K) and keys (B, G, T, K), normed and turned, and values (B, G, T, K)."""
-        query = self.query_norm(split_heads(self.query(x), self.heads))  # (B, H, T, K)
-        key = self.key_norm(split_heads(self.key(x), self.key_heads))  # (B, G, T, K)
+        query = self.query(x).unflatten(-1, (self.heads, -1))  # (B, T, H, K)
+        key = self.key(x).unflatten(-1, (self.key_heads, -1))  # (B, T, G, K)
+        query, key = self.query_norm(query).transpose(1, 2), self.key_norm(key).transpose(1, 2)
         value = split_heads(self.value(x), self.key_heads)  # (B, G, T, K)
         return rotate(query, *turns), rotate(key, *turns), value
 

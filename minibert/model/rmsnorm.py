@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 
 def rmsnorm_plain(x: Tensor, scale: Tensor, eps: float = 1e-6) -> Tensor:
@@ -17,11 +18,46 @@ def rmsnorm_plain(x: Tensor, scale: Tensor, eps: float = 1e-6) -> Tensor:
 
 
 def rmsnorm(x: Tensor, scale: Tensor, eps: float = 1e-6) -> Tensor:
-    """Normalise over the last axis: torch's kernel, the same numbers as `rmsnorm_plain`.
+    """Normalise over the last axis: the same numbers as `rmsnorm_plain`, sooner.
 
-    x (..., D); scale (D,). Zhang and Sennrich 2019, eq. 4.
+    By torch's kernel, but not when a CPU trains: torch has none for it, and what it puts together takes two
+    to three times as long as `RmsNormByHand`. x (..., D); scale (D,). Zhang and Sennrich 2019, eq. 4.
     """
-    return F.rms_norm(x, scale.shape, scale, eps)
+    exact = x.dtype == scale.dtype and x.dtype in (torch.float32, torch.float64)
+    trains = torch.is_grad_enabled() and not torch.compiler.is_compiling()
+    if exact and trains and x.device.type == "cpu":
+        return RmsNormByHand.apply(x, scale, eps)  # pyright: ignore[reportReturnType]
+    return F.rms_norm(x, scale.shape, scale.to(x.dtype), eps)
+
+
+class RmsNormByHand(torch.autograd.Function):
+    """The two passes of `rmsnorm`, each with little new memory: that is what costs on a CPU."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, scale: Tensor, eps: float) -> Tensor:
+        """Return y; leave x, 1 / size and scale for the backward pass."""
+        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        inverse = (length.square() / x.shape[-1] + eps).rsqrt()  # (..., 1)
+        ctx.save_for_backward(x, inverse, scale)
+        return (x * inverse).mul_(scale)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, dy: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Return the gradients of x and scale, as in `minibert.byhand.rmsnorm`; eps has none.
+
+        dx = (dnormal - normal mean(dnormal normal)) / size, with dnormal = dy scale.
+        """
+        x, inverse, scale = ctx.saved_tensors
+        D = x.shape[-1]
+        normal = x * inverse  # (..., D)
+        product = dy * normal  # (..., D)
+        rows = product.reshape(-1, D)
+        dscale = rows.sum(0)  # (D,)
+        through_size = (rows @ scale).view(inverse.shape) / D  # (..., 1)
+
+        dx = torch.mul(dy, scale, out=product)  # where the product stood, which is not needed any more
+        return dx.addcmul_(normal, through_size, value=-1).mul_(inverse), dscale, None
 
 
 class RmsNorm(nn.Module):

@@ -1,6 +1,8 @@
 """What the ways to say a position must fulfil in PyTorch."""
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -17,7 +19,15 @@ from minibert.learn.tensors import (
     leaf,
     normal,
 )
-from minibert.model.position import rotary, sinusoids
+from minibert.model.position import rotary, rotate_plain, sinusoids, turns
+
+
+def plain(x: Tensor, positions: Tensor, base: float = 10000.0) -> Tensor:
+    """Turn x, written out."""
+    return rotate_plain(x, *turns(positions, x.shape[-1], base, x.dtype))
+
+
+BOTH: dict[str, Callable[..., Tensor]] = {"rotate_plain": plain, "rotary": rotary}
 
 
 def draw(size: Sizes, seed: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -67,36 +77,45 @@ def check_a_turn_by_hand() -> None:
     x = exact([[[[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]]]])
     fast, slow = [math.cos(1), 0, math.sin(1), 0], [0, math.cos(0.01), 0, math.sin(0.01)]
     expected = exact([[[fast, slow]]])
-    expect_same(rotary(x, torch.tensor([1, 1])), expected, "(1, 0, 0, 0) and (0, 1, 0, 0) at position 1")
+    for name, turn in BOTH.items():
+        got = turn(x, torch.tensor([1, 1]))
+        expect_same(got, expected, f"{name}: (1, 0, 0, 0) and (0, 1, 0, 0) at position 1")
 
 
 def check_at_position_zero_nothing_turns(size: Sizes, seed: int) -> None:
     """The angle is the position times something."""
     x, places, _ = draw(size, seed)
-    expect_same(rotary(x, 0 * places), x, "x at position 0")
+    for name, turn in BOTH.items():
+        expect_same(turn(x, 0 * places), x, f"{name}: x at position 0")
 
 
 def check_by_hand_turns_are_the_same(size: Sizes, seed: int) -> None:
     """In value and gradient; with positions for all sequences, and for each by itself."""
     for case in by_hand.CASES:
         if case.torch is by_hand.torch_rotary:
-            expect_by_hand(case, size, seed)
+            for turn in BOTH.values():
+                expect_by_hand(replace(case, torch=turn), size, seed)
 
 
 def check_the_base_says_how_slow_the_slowest_turns() -> None:
     """K = 4: with base 100 the second pair turns by 1/10 at position 1."""
     x = exact([[[[0.0, 1.0, 0.0, 0.0]]]])
     expected = exact([[[[0, math.cos(0.1), 0, math.sin(0.1)]]]])
-    expect_same(rotary(x, torch.tensor([1]), 100.0), expected, "(0, 1, 0, 0) at position 1, base 100")
+    for name, turn in BOTH.items():
+        got = turn(x, torch.tensor([1]), 100.0)
+        expect_same(got, expected, f"{name}: (0, 1, 0, 0) at position 1, base 100")
 
 
 def check_query_times_key_depends_on_their_distance_alone(size: Sizes, seed: int) -> None:
     """Move both along together, and the products stay; and a turn keeps the length."""
     query, _, places = draw(size, seed)
     key = normal(seed + 1, *size.query)
-    products = [rotary(query, at) @ rotary(key, at).mT for at in (places, places + 7)]
-    expect_same(products[1], products[0], "query times key, both moved by 7")
-    expect_same(rotary(query, places).norm(dim=-1), query.norm(dim=-1), "the length of each vector")
+    for name, turn in BOTH.items():
+        products = [turn(query, at) @ turn(key, at).mT for at in (places, places + 7)]
+        expect_same(products[1], products[0], f"{name}: query times key, both moved by 7")
+        expect_same(
+            turn(query, places).norm(dim=-1), query.norm(dim=-1), f"{name}: the length of each vector"
+        )
 
 
 def check_sixteen_bits_keep_apart_positions_that_they_cannot_hold(size: Sizes, seed: int) -> None:
@@ -105,16 +124,18 @@ def check_sixteen_bits_keep_apart_positions_that_they_cannot_hold(size: Sizes, s
     places = torch.tensor([4096, 4097, 4103, 4111])
     expected = rotary(x, places)
     for dtype in (torch.bfloat16, torch.float32):
-        got = rotary(x.to(dtype), places)
-        expect(got.dtype == dtype, f"x in {dtype} was turned into {got.dtype}")
         close = 0.02 if dtype == torch.bfloat16 else 2e-3
-        expect_close(got.double(), expected, f"x in {dtype} at positions about 4100", close)
+        for name, turn in BOTH.items():
+            got = turn(x.to(dtype), places)
+            expect(got.dtype == dtype, f"{name}: x in {dtype} was turned into {got.dtype}")
+            expect_close(got.double(), expected, f"{name}: x in {dtype} at positions about 4100", close)
 
 
 def check_no_argument_is_changed(size: Sizes, seed: int) -> None:
     """Queries and keys are turned at the same positions."""
     x, places, _ = draw(size, seed)
-    expect_untouched(rotary, x.detach(), places)
+    for turn in BOTH.values():
+        expect_untouched(turn, x.detach(), places)
     expect_untouched(lambda places: sinusoids(places, size.D), places)
 
 
