@@ -1,0 +1,208 @@
+"""A small GPT on the characters of a play, in minibert's loop and in nanoGPT's, side by side in one process.
+
+    python tools/bench/shakespeare.py FILE [--steps 2000] [--preset qwen-tiny]
+
+FILE is tiny Shakespeare, or any text. The other side is nanoGPT's setting for a CPU (its README: 4 layers, 4
+heads, D=128, blocks of 64, batches of 12, 2000 steps, no dropout), written again in plain torch: the model
+without biases, AdamW, cosine schedule, random blocks (github.com/karpathy/nanoGPT, model.py and train.py).
+
+Three races, in each of which the two take their steps in turn, so that both find the same machine:
+
+- the same model (GPT-2's, with biases, which nanoGPT leaves out) and the same AdamW: steps per second;
+- the modern variant with minibert's recipe, for as many seconds as nanoGPT's 2000 steps take: loss;
+- the same for 30 % of these seconds: whether nanoGPT's final loss is reached by then.
+
+A loss is that of all blocks of held-out text, the last tenth of the file. Time is training time: looks at the
+held-out text are not counted on either side.
+"""
+
+import argparse
+import logging
+import math
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from minibert.batches.causal import CausalBatch, CausalBatches
+from minibert.config import PretrainConfig, model_config
+from minibert.hub import new_model
+from minibert.recipes.data import Text, prepare
+from minibert.recipes.evaluate import evaluate, held_out_batches
+from minibert.recipes.learning import TORCH
+from minibert.train.loop import train
+
+B, T, D, L, H = 12, 64, 128, 4, 4
+WARMUP, PEAK, LOWEST = 100, 1e-3, 1e-4
+"""nanoGPT's learning rate: steps to rise, and where it goes from and to."""
+
+CALIBRATION = 60
+"""Steps of each by which the time of a race is planned."""
+
+
+class NanoBlock(nn.Module):
+    """nanoGPT's block: one matrix for query, key and value, no biases."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(D, bias=False), nn.LayerNorm(D, bias=False)
+        self.project, self.output = nn.Linear(D, 3 * D, bias=False), nn.Linear(D, D, bias=False)
+        self.expand, self.contract = nn.Linear(D, 4 * D, bias=False), nn.Linear(4 * D, D, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, t, _ = x.shape
+        query, key, value = (
+            part.view(b, t, H, D // H).transpose(1, 2) for part in self.project(self.norm1(x)).split(D, dim=2)
+        )
+        seen = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        x = x + self.output(seen.transpose(1, 2).contiguous().view(b, t, D))
+        return x + self.contract(F.gelu(self.expand(self.norm2(x))))
+
+
+class Nano(nn.Module):
+    """nanoGPT's model: learned positions, the output tied to the embedding."""
+
+    def __init__(self, vocab_size: int) -> None:
+        super().__init__()
+        self.tokens, self.positions = nn.Embedding(vocab_size, D), nn.Embedding(T, D)
+        self.blocks = nn.ModuleList(NanoBlock() for _ in range(L))
+        self.norm = nn.LayerNorm(D, bias=False)
+        for name, parameter in self.named_parameters():
+            if parameter.ndim == 2:
+                last = name.endswith(("output.weight", "contract.weight"))
+                nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * L) if last else 0.02)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.tokens(ids) + self.positions(torch.arange(ids.shape[1]))
+        for block in self.blocks:
+            x = block(x)
+        return F.linear(self.norm(x), self.tokens.weight)
+
+
+class NanoLoop:
+    """nanoGPT's loop, one step at a time, with its own clock."""
+
+    def __init__(self, text: Text, steps: int) -> None:
+        torch.manual_seed(1337)
+        self.model = Nano(len(text.tokenizer))
+        self.ids = np.asarray(text.train.ids)
+        self.steps, self.taken, self.seconds = steps, 0, 0.0
+        matrices = [p for p in self.model.parameters() if p.ndim >= 2]
+        rest = [p for p in self.model.parameters() if p.ndim < 2]
+        groups = [{"params": matrices, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=PEAK, betas=(0.9, 0.99), fused=True)
+        self.draw = torch.Generator().manual_seed(1337)
+
+    def batch(self) -> tuple[Tensor, Tensor]:
+        """Return random blocks of the text and what follows each token."""
+        places = torch.randint(len(self.ids) - T, (B,), generator=self.draw).tolist()
+        rows = [torch.from_numpy(self.ids[place : place + T + 1].astype(np.int64)) for place in places]
+        both = torch.stack(rows)
+        return both[:, :-1], both[:, 1:]
+
+    def step(self) -> None:
+        """Take a step, unless all are taken."""
+        if self.taken == self.steps:
+            return
+        began = time.perf_counter()
+        done = (self.taken - WARMUP) / max(self.steps - WARMUP, 1)
+        fall = LOWEST + 0.5 * (1 + math.cos(math.pi * done)) * (PEAK - LOWEST)
+        for group in self.optimizer.param_groups:
+            group["lr"] = PEAK * (self.taken + 1) / (WARMUP + 1) if self.taken < WARMUP else fall
+        inputs, targets = self.batch()
+        loss = F.cross_entropy(self.model(inputs).flatten(0, 1), targets.flatten())
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.item()  # nanoGPT logs it
+        self.taken += 1
+        self.seconds += time.perf_counter() - began
+
+
+def race(preset: str, config: PretrainConfig, text: Text, nano: NanoLoop) -> tuple[nn.Module, list[float]]:
+    """Train ours for `config.steps`, a step of nanoGPT's before each; return the model and its steps' seconds."""
+    shape = replace(model_config(preset, config), vocab_size=len(text.tokenizer))
+    model = new_model(shape, torch.Generator().manual_seed(0))
+    seconds: list[float] = []
+    ready = time.perf_counter()
+
+    def loss(net: nn.Module, batch: CausalBatch) -> Mapping[str, Tensor]:
+        nonlocal ready
+        seconds.append(time.perf_counter() - ready)
+        nano.step()
+        ready = time.perf_counter()
+        return TORCH.loss(net, batch)
+
+    with tempfile.TemporaryDirectory() as folder:
+        train(
+            model,
+            loss,
+            CausalBatches(text.train, config.batch_size, config.seq_len),
+            lambda: TORCH.optimizers(model, config),
+            folder,
+            config,
+            counts=lambda batch: batch.counts(),
+            count_tokens=lambda batch: batch.ids.numel(),
+        )
+    seconds.append(time.perf_counter() - ready)
+    return model, seconds[1:]
+
+
+def held_out_loss(model: nn.Module, text: Text) -> float:
+    """Return the mean loss over all blocks of held-out text (nats per character)."""
+    assert text.held_out is not None
+    batches = held_out_batches(text.held_out, text.tokenizer, T, "clm")
+    return evaluate(model.eval(), batches, len(batches))["word_loss"]
+
+
+def main() -> None:
+    """Run the races and print a line for each."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("--steps", type=int, default=2000, help="of nanoGPT's loop")
+    parser.add_argument("--preset", default="qwen-tiny", help="the modern variant")
+    chosen = parser.parse_args()
+    logging.disable(logging.WARNING)
+    text = prepare((chosen.file,), 32, kind="char", running=True)
+    common: dict[str, Any] = {"seq_len": T, "layers": L, "objective": "clm", "batch_size": B}
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {len(text.tokenizer)} characters")
+
+    nano = NanoLoop(text, chosen.steps)
+    plain = PretrainConfig(**common, steps=chosen.steps, optimizer="adamw", lr=PEAK, weight_decay=0.1)
+    model, seconds = race("gpt-tiny", plain, text, nano)
+    theirs, final = nano.seconds / nano.taken, held_out_loss(nano.model, text)
+    print(
+        f"the same model, {chosen.steps} steps: ours {1e3 * statistics.median(seconds):.1f} ms a step, nanoGPT's "
+        f"{1e3 * theirs:.1f} ms, ratio {theirs / statistics.median(seconds):.2f}; held out "
+        f"{held_out_loss(model, text):.3f} and {final:.3f} nats",
+        flush=True,
+    )
+    for share in (1.0, 0.3):
+        nano = NanoLoop(text, CALIBRATION)
+        modern = PretrainConfig(**common, steps=CALIBRATION)
+        _, seconds = race(chosen.preset, modern, text, nano)
+        ratio = nano.seconds / nano.taken / statistics.median(seconds)
+        nano = NanoLoop(text, chosen.steps)
+        config = replace(modern, steps=round(share * chosen.steps * ratio))
+        model, seconds = race(chosen.preset, config, text, nano)
+        budget = nano.seconds / nano.taken * chosen.steps
+        print(
+            f"{chosen.preset}, {config.steps} steps in {sum(seconds):.0f} s, {sum(seconds) / budget:.0%} of "
+            f"the {budget:.0f} s of nanoGPT's {chosen.steps}: held out {held_out_loss(model, text):.3f} nats "
+            f"against {final:.3f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
