@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import transformers
+from by_hand import by_hand
 from exact_transformers import exact_transformers
 from hypothesis import HealthCheck, given, settings
 from oracles import check_gradients, distance, randomise
@@ -16,9 +17,12 @@ from torch import Generator, Tensor
 
 from minibert.config import PRESETS, LlamaConfig, QwenConfig, from_dict
 from minibert.hub.llama_folder import LLAMA, QWEN, from_hugging_face, to_hugging_face
+from minibert.learn.checks import model_llama as model_checks
 from minibert.model.llama import Llama, LlamaAttention, Qwen
 
 __all__ = ["exact_transformers"]
+
+test_in_torch = by_hand(model_checks, examples=3)
 
 SIZES: dict[str, Any] = {
     "vocab_size": 11,

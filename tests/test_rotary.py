@@ -1,12 +1,16 @@
 """Rotary attention: what turns, which heads share keys, finite differences."""
 
 import torch
+from by_hand import by_hand
 from oracles import check_gradients, distance, randomise
 from strategies import normal
 
+from minibert.learn.checks import model_rotary as model_checks
 from minibert.model.attention import scaled_dot_product
 from minibert.model.position import rotary, turns
 from minibert.model.rotary import RotaryAttention
+
+test_in_torch = by_hand(model_checks, examples=5)
 
 
 def test_each_head_attends_with_turned_queries_and_keys_and_values_as_they_are() -> None:
