@@ -547,10 +547,10 @@ assert np.allclose(as_input + as_output, central_differences(lambda: tied(E)[0],
 # each word how long its row's gradient is, from below and from above. *From above every word gets something*,
 # for a word that was not the answer is pushed away from it, by as much probability as it took (8.4). From
 # below only words that stand in the text get anything, and it is less: for most words a tenth of the other,
-# or so, as it has come down through two blocks from a place that is not their own. The great exception is
-# `[MASK]`, which stands in every row just where the question is asked. The row of `[PAD]` is looked up in
-# nearly every row, and learns nothing from that, by (3.3); but as a wrong answer it is pushed away like any
-# other. So it does move, though nobody ever looks at it.
+# or so, as it has come down through two blocks from a place that is not their own. The exceptions are those
+# that stand in every row, `[CLS]`, `the`, and above all `[MASK]`, which stands just where the question is
+# asked. The row of `[PAD]` is looked up in nearly every row, and learns nothing from that, by (3.3); but as a
+# wrong answer it is pushed away like any other. So it does move, though nobody ever looks at it.
 
 # %%
 many = draw(np.random.default_rng(0), 32)
@@ -570,6 +570,9 @@ assert np.abs(from_below[absent]).max(initial=0) < 1e-6 and lengths[1].min() > 1
 mask = vocabulary.index("[MASK]")
 assert 5 < np.median(lengths[1][4:] / np.maximum(lengths[0][4:], 1e-9)) < 20
 assert lengths[0].argmax() == mask and lengths[0][mask] > 3 * lengths[1][mask]
+assert all(
+    lengths[0][vocabulary.index(word)] > lengths[1][vocabulary.index(word)] for word in ("[CLS]", "the")
+)
 
 # %%
 fig, ax = plt.subplots(figsize=(9, 3.6), dpi=100)
@@ -578,9 +581,9 @@ ax.vlines(places, lengths[0].clip(1e-3), lengths[1], color="0.8", lw=1)
 ax.semilogy(places, lengths[1], "o", color="black", mfc="white", ms=5, label="as output, from above")
 ax.semilogy(places, np.where(lengths[0] > 1e-4, lengths[0], np.nan), "ko", ms=5, label="as input, from below")
 ax.set_xticks(places, vocabulary, rotation=90, size=8)
-ax.set(ylabel="length of the gradient", xlim=(-1, V), ylim=(2e-3, 1.5))
+ax.set(ylabel="length of the gradient", xlim=(-1, V), ylim=(5e-4, 1.5))
 ax.set_title("One table, two gradients: as output every word learns, as input those that are there")
-ax.legend(frameon=False)
+ax.legend(frameon=False, ncols=2, loc="lower right")
 fig.tight_layout()
 plt.show()
 
@@ -864,8 +867,8 @@ def smooth(losses, width=20):
 fig, ax = plt.subplots(figsize=(7.4, 3.6), dpi=100)
 for column, name, floor, style in ((0, "words", word_floor, "k-"), (1, "pairs", pair_floor, "k--")):
     ax.plot(smooth(history[:, column]), style, label=name)
-    ax.axhline(floor, color="0.6", lw=0.8)
-ax.axhline(math.log(2), color="0.6", lw=0.8, ls=":")
+    ax.plot([0, 695], [floor, floor], color="0.6", lw=0.8)
+ax.plot([0, 695], [math.log(2)] * 2, ":", color="0.6", lw=0.8)
 ax.text(5, math.log(2) - 0.05, r"$\ln 2$", va="top")
 for floor in (word_floor, pair_floor):
     ax.text(706, floor, f"floor {floor:.2f}", va="center", size=9)
@@ -981,6 +984,38 @@ assert at_mask[:, row.index("cows")].max() > 0.8 and at_mask[:, row.index("dog")
 # then compared, in block 2. Which head does what was settled by the random start; with another seed the parts
 # are cast anew. In large models the same experiment shows that many heads can be taken away at little cost
 # (Michel et al. 2019): there are far more heads than questions.
+
+# %% [markdown]
+# ### What each block adds
+#
+# One can also ask too early: take the upper blocks off, and let the heads judge what there is so far. They
+# were not trained for that, but all that comes out of a block has the same size, and lies in the same space.
+
+# %%
+early = []
+for blocks in (0, 1, 2):
+    above = tuple(f"bert.blocks.{layer}." for layer in range(blocks, 2))
+    early.append(costs({name: w for name, w in trained.items() if not name.startswith(above or "-")}))
+early = np.array(early)
+
+fig, ax = plt.subplots(figsize=(7, 3.4), dpi=100)
+for column, (name, style) in enumerate(
+    zip([*questions, "does B follow?"], ["ko-", "k^-", "ks--", "kD--", "kv:"], strict=True)
+):
+    ax.plot([0, 1, 2], early[:, column], style, ms=6, mfc="white" if column > 1 else "black", label=name)
+ax.set(xlabel="blocks before the heads look", ylabel="loss (nats)", xticks=[0, 1, 2], xlim=(-0.1, 3.1))
+ax.set_title("The first block finds, the second decides")
+ax.legend(frameon=False, loc="upper right")
+fig.tight_layout()
+plt.show()
+
+# %%
+verb, number, pair = 1, 3, 4
+assert (early[2] < early[0] - 1).all() and early[1, [verb, number]].max() < 1 and early[1, pair] > 0.5
+
+# %% [markdown]
+# The verb, and *is* or *are*, are nearly told after a single block: one look finds the animal. Whether B
+# follows is not, for that takes a second look, at what the first has found.
 
 # %% [markdown]
 # ## The proof
