@@ -211,6 +211,9 @@ def test_what_is_missing_is_said():
     model = MODELS["rnn"]()
     with pytest.raises(ValueError, match="a new text begins with the end token"):
         generate(model, [], 3)
+    for id in (-1, V):
+        with pytest.raises(ValueError, match="token ids outside the vocabulary of 31"):
+            generate(model, [[1, id]], 3)
     with pytest.raises(ValueError, match=r"of shape \(B, length\) = \(1, 3\), got \(1, 2\)"):
         generate(model, [[1]], 3, DecodingConfig(), torch.zeros(1, 2))
     with pytest.raises(ValueError, match="call model.eval"):

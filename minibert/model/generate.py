@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from minibert.config.decoding import GREEDY, DecodingConfig
+from minibert.model.fast_gpt import FastGpt
+from minibert.model.gpt import Gpt
 
 
 @runtime_checkable
@@ -143,7 +145,7 @@ class Reading:
 
     def __init__(self, model: CausalModel, columns: int, starts: Tensor) -> None:
         """Begin texts that start in the columns `starts` (B,), on the model's device."""
-        self.model = model
+        self.model = laid_out(model)
         self.columns = columns
         # Turned once, (D, V): then a product with few rows is faster.
         self.projection = model.tokens.weight.t().contiguous()
@@ -165,6 +167,11 @@ class Reading:
             self.begin((self.starts - (text.shape[1] - ids.shape[1])).clamp(min=0))
             self.parts.append(ids)
         return self.model.features(ids, self.state)[:, -1] @ self.projection
+
+
+def laid_out(model: CausalModel) -> Any:
+    """Return what reads for a model: `FastGpt` for a GPT, the model itself for others."""
+    return FastGpt(model) if isinstance(model, Gpt) else model
 
 
 @torch.inference_mode()
@@ -192,8 +199,8 @@ def stream(
             All of them if not given.
 
     Raises:
-        ValueError: an empty prompt, more tokens than the model has positions, a model in training mode,
-            random numbers of another shape.
+        ValueError: an empty prompt, ids outside the vocabulary, more tokens than the model has positions, a
+            model in training mode, random numbers of another shape.
     """
     check_room(model, prompts, length, context)
     check_uniforms(decoding, uniforms, (len(prompts), length))
@@ -260,11 +267,14 @@ def seen_tokens(prompts: Sequence[Sequence[int]], V: int) -> Tensor:
 def check_room(
     model: CausalModel, prompts: Sequence[Sequence[int]], length: int, context: int | None = None
 ) -> None:
-    """Raise ValueError unless every prompt has a token, and the model positions for all or the context."""
+    """Raise ValueError unless all prompts have tokens, and the model positions for all or the context."""
     if model.training:
         raise ValueError("the model is in training mode, and would leave units out: call model.eval() first")
     if not prompts or not all(prompts):
         raise ValueError("a prompt needs at least one token; a new text begins with the end token")
+    V = len(model.tokens.weight)
+    if not all(0 <= id < V for prompt in prompts for id in prompt):
+        raise ValueError(f"a prompt has token ids outside the vocabulary of {V}; take the model's tokenizer")
     if length < 1:
         raise ValueError(f"the length must be at least 1 token, got {length}")
     T, longest = max(map(len, prompts)), most_positions(model)
