@@ -279,7 +279,8 @@ def check_room(
         raise ValueError(f"the length must be at least 1 token, got {length}")
     T, longest = max(map(len, prompts)), most_positions(model)
     if context is not None and not 1 <= context <= (longest or context):
-        raise ValueError(f"the context must be at least 1 token and at most {longest}, got {context}")
+        most = "" if longest is None else f" and at most {longest}"
+        raise ValueError(f"the context must be at least 1 token{most}, got {context}")
     if context is None and longest is not None and T + length - 1 > longest:
         raise ValueError(
             f"the model has {longest} positions: after a prompt of {T} tokens the largest length is "
