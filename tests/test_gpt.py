@@ -6,14 +6,18 @@ from collections.abc import Callable
 import hypothesis.strategies as st
 import pytest
 import torch
+from by_hand import by_hand
 from hypothesis import given
 from oracles import check_gradients, distance, randomise
 from strategies import seeds
 from torch import Generator, Tensor
 
 from minibert.config import PRESETS, GptConfig, from_dict
+from minibert.learn.checks import model_gpt as model_checks
 from minibert.model.gpt import Gpt
 from minibert.model.position import sinusoids
+
+test_in_torch = by_hand(model_checks, examples=3)
 
 SMALL = GptConfig(
     vocab_size=11,

@@ -2,8 +2,12 @@
 
 import pytest
 import torch
+from by_hand import by_hand
 
+from minibert.learn.checks import model_keys_values as model_checks
 from minibert.model.keys_values import KeysValues, LayerPast
+
+test_in_torch = by_hand(model_checks, examples=5)
 
 
 def state(batch: int = 2, length: int = 5, starts: list[int] | None = None) -> KeysValues:

@@ -271,3 +271,8 @@ def test_a_cache_may_hold_what_it_likes() -> None:
 def test_without_torch_there_are_no_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "torch")
     assert gradients(np.ones(2), ((np.ones(2),), {})) == []
+
+
+def test_stretches_of_positions_are_told_apart() -> None:
+    one, other = freeze(slice(0, 2)), freeze(slice(1, 2))
+    assert same_value(one, freeze(slice(0, 2))) and not same_value(one, other)

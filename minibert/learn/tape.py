@@ -188,7 +188,7 @@ def gradients(result: Any, arguments: Any) -> list[Any]:
 
 def freeze(value: Any, seen: frozenset[int] = frozenset()) -> Any:
     """Return what can be compared of a value: arrays, numbers, text, and what objects are made of."""
-    if value is None or isinstance(value, (str, bytes, bool, int, float, complex, np.generic)):
+    if value is None or isinstance(value, (str, bytes, bool, int, float, complex, slice, np.generic)):
         return value
     if id(value) in seen:
         return "itself"

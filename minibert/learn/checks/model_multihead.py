@@ -20,7 +20,8 @@ from minibert.learn.tensors import (
     loaded,
     normal,
 )
-from minibert.model.multihead import MultiHeadAttention, merge_heads, split_heads
+from minibert.model.keys_values import LayerPast
+from minibert.model.multihead import CausalAttention, MultiHeadAttention, merge_heads, split_heads
 
 LAYERS = ("query", "key", "value", "output")
 
@@ -226,3 +227,53 @@ def check_heads_that_do_not_divide_the_width_are_refused() -> None:
     """8 features cannot be cut into 3 heads, nor into none."""
     for heads in (3, 0, -1):
         expect_refused(lambda heads=heads: MultiHeadAttention(8, heads), f"8 features, {heads} heads")
+
+
+def draw_causal(size: Sizes, seed: int) -> tuple[CausalAttention, MultiHeadAttention, Tensor]:
+    """Return a causal layer, a plain one with the same parameters, and x (B, T + 1, D)."""
+    causal = filled(CausalAttention(size.D, size.H), seed)
+    plain = filled(MultiHeadAttention(size.D, size.H), seed)
+    return causal, plain, leaf(seed + 10, size.B, size.T + 1, size.D)
+
+
+def check_causal_attention_is_attention_under_a_causal_mask(size: Sizes, seed: int) -> None:
+    """In value and all gradients."""
+    causal, plain, x = draw_causal(size, seed)
+    mask = torch.ones(size.T + 1, size.T + 1).tril().bool()
+    by = "the same under a causal mask"
+    expect_same_slopes(causal(x), plain(x, mask), {"x": x}, seed, by)
+    for (name, mine), theirs in zip(causal.named_parameters(), plain.parameters(), strict=True):
+        expect(mine.shape == theirs.shape, f"{name}: another shape than in MultiHeadAttention")
+
+
+def check_causal_attention_goes_on_from_its_past(size: Sizes, seed: int) -> None:
+    """T tokens, then one more: the memory holds keys and values of all, and the numbers are the same."""
+    causal, _, x = draw_causal(size, seed)
+    whole, past = causal(x), LayerPast((size.B, size.H, size.T + 1, size.K), exact(0.0))
+    with torch.no_grad():
+        for first, end in ((0, size.T), (size.T, size.T + 1)):
+            past.begin(first, None)
+            out = causal(x[:, first:end], past)
+            expect_same(out, whole[:, first:end], f"out of the tokens {first} to {end - 1}, with a past")
+        keys = split_heads(causal.key(x), size.H)
+        values = split_heads(causal.value(x), size.H)
+    expect_same(past.keys, keys, "the keys in the memory")
+    expect_same(past.values, values, "the values in the memory")
+
+
+def check_causal_weights_are_left_out_in_training_alone(size: Sizes, seed: int) -> None:
+    """At rate 1/2, with a past and without."""
+    size = size._replace(T=7)
+    whole, _, x = draw_causal(size, seed)
+    layer = CausalAttention(size.D, size.H, dropout=0.5).double()
+    layer.load_state_dict(whole.state_dict())
+    for with_past in (False, True):
+        outs = []
+        for training in (False, True):
+            past = LayerPast((size.B, size.H, 8, size.K), exact(0.0)) if with_past else None
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                outs.append(layer.train(training)(x, past))
+        where = "with a past" if with_past else "without a past"
+        expect_same(outs[0], whole(x), f"out in evaluation, {where}")
+        expect(not torch.equal(*outs), f"nothing is left out in training, at rate 1/2, {where}")
