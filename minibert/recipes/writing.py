@@ -155,12 +155,13 @@ def sample_texts(
     Args:
         model: in evaluation mode.
         store: of running text (see `minibert.text.running`).
-        context: most tokens that the model looks back on; those that fit into it if not given.
+        context: most tokens that the model looks back on; all that it has positions for if not given.
 
     Returns:
         Dictionaries with `prompt` and `text`, which goes on from it.
     """
-    writer = Writer(model, tokenizer, context or most_positions(model))
+    longest = most_positions(model)
+    writer = Writer(model, tokenizer, None if longest is None else min(context or longest, longest))
     prompts = beginnings(store, count, seed, PROMPT)
     return [
         {"prompt": tokenizer.decode(prompt), "text": tokenizer.decode(text)}
