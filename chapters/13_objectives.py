@@ -904,7 +904,7 @@ for shift, (label, losses), color in zip(
     for place, loss in zip(places, losses, strict=True):
         axes[1].text(place + shift, loss + 0.1, f"{loss:.1f}", ha="center", size=8)
 axes[1].set_xticks(places, ["the word is\nhidden", "in sight,\nand right", "in sight,\nand wrong"])
-axes[1].set(title="Asked afterwards")
+axes[1].set(title="Asked afterwards", ylabel="loss (nats)", ylim=(0, 10.5))
 axes[1].legend(frameon=False)
 fig.suptitle("The best curve belongs to the model that has learned nothing")
 fig.tight_layout()
