@@ -1,5 +1,7 @@
 """Recurrent networks: by hand, steps written out, torch's kernels, memory, and padding on the left."""
 
+import math
+
 import pytest
 import torch
 from by_hand import by_hand
@@ -183,3 +185,24 @@ def test_the_forget_gate_alone_starts_open() -> None:
     for layer in range(L):
         one, other = (model.kernel.get_parameter(f"bias_{kind}_l{layer}") for kind in ("ih", "hh"))
         assert (one + other).tolist() == [0] * D + [1] * D + [0] * 2 * D
+
+
+@BOTH
+def test_a_new_model_reads_numbers_of_about_one_and_guesses_evenly(kind) -> None:
+    words, width = 400, 64
+    model = kind(LstmConfig(vocab_size=words, layers=2, width=width), torch.Generator().manual_seed(0))
+    assert 0.95 < width**0.5 * model.tokens.weight.std().item() < 1.05
+    logits = model(torch.randint(words, (4, 16), generator=torch.Generator().manual_seed(1)))
+    targets = torch.randint(words, (64,), generator=torch.Generator().manual_seed(2))
+    loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets)
+    assert abs(loss.item() - math.log(words)) < 0.3
+
+
+@BOTH
+def test_it_runs_in_half_precision_and_its_memory_goes_on(kind) -> None:
+    model, ids = kind(config_of()), some_ids(2, 6)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        state = model.new_state(2, 6, torch.tensor([0, 2]))
+        parts = [model(part, state) for part in torch.tensor_split(ids, [3], dim=1)]
+    expected = model(ids, model.new_state(2, 6, torch.tensor([0, 2])))
+    assert distance(torch.cat(parts, dim=1).float(), expected) < 0.05
