@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from minibert.model.generate import CausalModel, check_room, laid_out
@@ -76,14 +77,13 @@ def beam_search(
         raise ValueError(f"beam search needs at least 1 beam, got {beams}")
     check_room(model, [prompt], length)
     device = model.tokens.weight.device
-    projection = model.tokens.weight.t().contiguous()  # (D, V)
     reader, state = laid_out(model), model.new_state(1, len(prompt) + length - 1)
     ids = torch.tensor([prompt], device=device)  # (1, T)
     texts, scores = ids[:, :0], torch.zeros(1, device=device)  # one text, with nothing added to it
     finished: list[Finished] = []
 
     for size in range(1, length + 1):
-        logits = reader.features(ids, state)[:, -1] @ projection  # (R, V)
+        logits = F.linear(reader.features(ids, state)[:, -1], model.tokens.weight)  # (R, V)
         # With each end token a text stops, so of twice as many enough are left to go on.
         scores, rows, tokens = extend_beams(scores, logits, 2 * beams)
         texts = torch.cat([texts[rows], tokens[:, None]], dim=1)  # (2 beams, size)

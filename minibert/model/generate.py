@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from minibert.config.decoding import GREEDY, DecodingConfig
@@ -147,8 +148,7 @@ class Reading:
         """Begin texts that start in the columns `starts` (B,), on the model's device."""
         self.model = laid_out(model)
         self.columns = columns
-        # Turned once, (D, V): then a product with few rows is faster.
-        self.projection = model.tokens.weight.t().contiguous()
+        self.words = model.tokens.weight  # (V, D)
         self.begin(starts)
 
     def begin(self, starts: Tensor) -> None:
@@ -166,7 +166,7 @@ class Reading:
             ids = text[:, -max(1, self.columns // 2) :]
             self.begin((self.starts - (text.shape[1] - ids.shape[1])).clamp(min=0))
             self.parts.append(ids)
-        return self.model.features(ids, self.state)[:, -1] @ self.projection
+        return F.linear(self.model.features(ids, self.state)[:, -1], self.words)
 
 
 def laid_out(model: CausalModel) -> Any:
