@@ -11,6 +11,7 @@ from minibert.recipes.evaluate import full_evaluation
 from minibert.recipes.fill import sample_blanks
 from minibert.recipes.ready import Ready, device_of, made_ready
 from minibert.recipes.record import now, write_json
+from minibert.recipes.writing import sample_texts
 from minibert.report import write_model_card, write_report
 from minibert.train.checkpoint import load_model_tensors, model_tensors
 from minibert.train.distributed import joined
@@ -65,9 +66,7 @@ def finish(run: Ready, model: Any, at: Progressed) -> None:
         tokenizer, store = run.text.tokenizer, run.held_out.store
         result = full_evaluation(model, run.text.train, run.held_out, tokenizer, at.model_step)
         if run.config.objective == "clm":
-            from minibert.recipes.writing import sample_texts
-
-            result["samples"] = sample_texts(model, tokenizer, store)
+            result["samples"] = sample_texts(model, tokenizer, store, context=run.config.seq_len)
         else:
             result["blanks"] = sample_blanks(model, tokenizer, store)
         write_json(out / "evaluation.json", result)

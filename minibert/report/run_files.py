@@ -105,7 +105,7 @@ class RunFiles:
     def prompt(self) -> str:
         """A text to go on from: from the run's own held-out text, where it was evaluated on any."""
         samples = self.evaluation.get("samples") or []
-        return samples[0]["prompt"] if samples else "The state of the union"
+        return " ".join(samples[0]["prompt"].split()) if samples else "The state of the union"
 
     @property
     def cards(self) -> list[Record]:
