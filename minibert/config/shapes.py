@@ -263,9 +263,9 @@ SIZES: dict[type, dict[str, dict[str, int]]] = {
 """The named sizes of every kind of model, by its configuration.
 
 BERT: the published ones (Devlin et al. 2019; Turc et al. 2019 for the small ones), but bert-tiny has 4 heads
-of 32, not 2 of 64, and tells next sentences better for it. GPT-2: Radford et al. 2019, table 2. ModernBERT base
-and large: Warner et al. 2024, table 4. The others are ours: a gated feed-forward block of 8/3 D has as many
-weights as one of 4 D without a gate.
+of 32, not 2 of 64, and tells next sentences better for it. GPT-2: Radford et al. 2019, table 2. ModernBERT
+base and large: Warner et al. 2024, table 4. The others are ours: a gated feed-forward block of 8/3 D has as
+many weights as one of 4 D without a gate.
 """
 
 PRESETS: dict[str, dict[str, int]] = {name: sizes for kind in SIZES.values() for name, sizes in kind.items()}
