@@ -54,21 +54,20 @@ def ours(chosen: argparse.Namespace) -> Gpt:
 
 def theirs(chosen: argparse.Namespace) -> GPT2LMHeadModel:
     """Return the model of `transformers`."""
-    return GPT2LMHeadModel(
-        GPT2Config(
-            vocab_size=chosen.vocab_size,
-            n_embd=chosen.width,
-            n_layer=chosen.layers,
-            n_head=chosen.width // 64,
-            resid_pdrop=0.0,
-            embd_pdrop=0.0,
-            attn_pdrop=0.0,
-            bos_token_id=0,
-            eos_token_id=0,
-            loss_type="ForCausalLM",
-            attn_implementation="sdpa",
-        )
+    config = GPT2Config(
+        vocab_size=chosen.vocab_size,
+        n_embd=chosen.width,
+        n_layer=chosen.layers,
+        n_head=chosen.width // 64,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        bos_token_id=0,
+        eos_token_id=0,
     )
+    model = GPT2LMHeadModel(config)
+    model.set_attn_implementation("sdpa")
+    return model
 
 
 def stepper(model: nn.Module, loss_of: Callable, clip: Callable) -> Callable[[Tensor], tuple[float, float]]:
