@@ -105,11 +105,11 @@ def last_part_dropped(patch: pytest.MonkeyPatch) -> None:
 
 
 def sampler_starts_again(patch: pytest.MonkeyPatch) -> None:
-    begun: dict[int, int] = {}
+    begun: dict[int, tuple[Feed, int]] = {}  # with the feed itself, lest another one get its id
     load = Feed.load
 
     def from_the_first(self: Feed, number: int) -> Any:
-        return load(self, number - begun.setdefault(id(self), number))
+        return load(self, number - begun.setdefault(id(self), (self, number))[1])
 
     patch.setattr(Feed, "load", from_the_first)
 

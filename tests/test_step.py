@@ -7,7 +7,7 @@ from torch import nn
 
 from minibert.learn.checks import train_step as checks
 from minibert.train.optimizer import AdamW
-from minibert.train.step import descend, forget, remember_peaks
+from minibert.train.step import descend, forget, remember_peaks, seed_torch
 
 test_in_torch = by_hand(checks, examples=5)
 
@@ -42,3 +42,12 @@ def test_without_its_gradient_a_step_leaves_the_weights_where_they_are():
     remember_peaks(some)
     descend(some, 1.0)
     assert all(torch.equal(weight, torch.ones(2)) for weight in weights)
+
+
+def test_torch_is_seeded_as_by_manual_seed():
+    drawn = []
+    for seed_all in (torch.manual_seed, seed_torch):
+        seed_all(123_456_789_012)
+        drawn.append((torch.rand(3), torch.nn.functional.dropout(torch.ones(50), 0.5)))
+    for one, two in zip(*drawn, strict=True):
+        assert torch.equal(one, two)

@@ -59,6 +59,19 @@ def shares_of(counts: Sequence[Mapping[str, int]], totals: Mapping[str, float]) 
     return [{name: count / max(totals[name], 1) for name, count in part.items()} for part in counts]
 
 
+def seed_torch(seed: int) -> None:
+    """Seed torch's random numbers on the devices that are in use.
+
+    As torch.manual_seed does, which for each kind of device that is not in use also writes down the call
+    stack: most of a millisecond in every step. seed: in [0, 2^63).
+    """
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)
+    if torch.backends.mps.is_available():
+        torch.mps.manual_seed(seed)
+
+
 def accumulate(
     parts: Sequence[Part],
     forward: Callable[[Any], Mapping[str, Tensor]],
@@ -81,7 +94,7 @@ def accumulate(
     """
     losses: dict[str, Tensor] = {}
     for part in parts:
-        torch.manual_seed(part.seed)
+        seed_torch(part.seed)
         means = forward(part.batch)
         shared = {name: mean * part.shares[name] for name, mean in means.items()}
         backward(torch.stack(list(shared.values())).sum())
