@@ -11,7 +11,7 @@ Three races, in each of which the two take their steps in turn, so that both fin
 
 - the same model (with GPT-2's biases, which nanoGPT has as an option) and the same AdamW: steps per second;
 - the modern variant with minibert's recipe, for as many seconds as nanoGPT's 2000 steps take: loss;
-- the same for 30 % of these seconds: whether nanoGPT's final loss is reached by then.
+- the same for a quarter of these seconds: whether nanoGPT's final loss is reached by then.
 
 A loss is that of all blocks of held-out text, the last tenth of the file. Time is training time: looks at the
 held-out text are not counted on either side.
@@ -196,7 +196,7 @@ def main() -> None:
         f"{held_out_loss(nano.model, text):.3f} nats",
         flush=True,
     )
-    for share in (1.0, 0.3):
+    for share in (1.0, 0.25):
         nano = NanoLoop(text, CALIBRATION)
         modern = PretrainConfig(**common, **MODERN, steps=CALIBRATION)
         _, seconds = race(chosen.preset, modern, text, nano)
