@@ -83,14 +83,14 @@ def gpt_backward(dfeatures: Array, cache: Any) -> Parameters:
     """Return the gradients of the parameters by name from dfeatures (B, T, D). Ids have none."""
     word, place, left, caches, norm = cache
 
-    dx, dscale, dshift = layernorm_backward(dfeatures, norm)  # (B, T, D)
+    dx, dscale, dshift = layernorm_backward(dfeatures, norm)  # 11.8, (B, T, D)
     gradients: Parameters = {"norm.weight": dscale, "norm.bias": dshift}
     for layer in reversed(range(len(caches))):  # the last block comes first
-        dx, own = prenorm_block_backward(dx, caches[layer])  # (B, T, D)
+        dx, own = prenorm_block_backward(dx, caches[layer])  # 11.8, (B, T, D)
         gradients |= join(**{f"blocks.{layer}": own})
     dx = dropout_backward(dx, left)
-    gradients[TOKENS] = lookup_backward(dx, word)
-    gradients["positions.weight"] = lookup_backward(dx.sum(axis=0), place)  # added in every sequence
+    gradients[TOKENS] = lookup_backward(dx, word)  # 11.9: the first of the table's two
+    gradients["positions.weight"] = lookup_backward(dx.sum(axis=0), place)  # 11.9: added in every sequence
     return gradients
 
 
@@ -106,7 +106,7 @@ def words_forward(features: Array, tokens: Array) -> tuple[Array, Any]:
 def words_backward(dlogits: Array, cache: Any) -> tuple[Array, Array]:
     """Return dfeatures (N, D) and dtokens (V, D) from dlogits (N, V)."""
     features, tokens = cache
-    return dlogits @ tokens, dlogits.T @ features
+    return dlogits @ tokens, dlogits.T @ features  # 11.7
 
 
 def next_word_forward(
@@ -146,5 +146,5 @@ def next_word_backward(dloss: Any, cache: Any) -> Parameters:
     dlogits = cross_entropy_backward(dloss, losses)  # (B T, V)
     dfeatures, dtokens = words_backward(dlogits, words)  # (B T, D)
     gradients = gpt_backward(dfeatures.reshape(shape), gpt)
-    gradients[TOKENS] += dtokens  # used twice, so its two gradients add up (2.2)
+    gradients[TOKENS] += dtokens  # 11.10: used twice, so its two gradients add up
     return gradients
