@@ -762,13 +762,13 @@ assert V == 36 and round(math.log(36), 2) == 3.58 and sticks[1] > 2.8 and 1.2 < 
 def bert():
     """Return a fresh BERT."""
     config = BertConfig(V, 2, D, 4, 2 * D, T, dropout=0.0, attention_dropout=0.0, init_std=0.1)
-    return BertForPretraining(config, torch.Generator().manual_seed(0))
+    return BertForPretraining(config, torch.Generator().manual_seed(0)).double()
 
 
 def gpt():
     """Return a fresh GPT of the same size."""
     config = GptConfig(V, 2, D, 4, 2 * D, T, dropout=0.0, attention_dropout=0.0, init_std=0.1)
-    return Gpt(config, torch.Generator().manual_seed(0))
+    return Gpt(config, torch.Generator().manual_seed(0)).double()
 
 
 def masked_loss(model, batch):
