@@ -1065,7 +1065,7 @@ fig.tight_layout()
 plt.show()
 
 # %% [markdown]
-# Both learn the words to the floor. The first learns the pairs as well, if a little later. The second never
+# Both learn the words to the floor. The first learns the pairs as well. The second never
 # does: its pooler can only look at what the words have left there. "Pairs are hard" would be an easy excuse,
 # and 50 % of right answers is what users of a well-known code reported (chapter 08). A check sees either in
 # a second. Here is what the checks say to these and to others that people write.
