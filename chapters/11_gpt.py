@@ -17,8 +17,9 @@
 # `minibert/model/generate.py` · `minibert/model/beam.py` · `minibert/model/fast_gpt.py` ·
 # `minibert/batches/windows.py` · `minibert/learn/checks/gpt.py` · `minibert/learn/checks/model_gpt.py` ·
 # `minibert/learn/checks/model_keys_values.py` · `minibert/learn/checks/model_generate.py` ·
-# `minibert/learn/checks/model_beam.py` · `tests/test_byhand_gpt.py` · `tests/test_gpt.py` ·
-# `tests/test_keys_values.py` · `tests/test_generate.py` · `tests/test_beam.py`
+# `minibert/learn/checks/model_beam.py` · `minibert/learn/checks/windows.py` · `tests/test_byhand_gpt.py` ·
+# `tests/test_gpt.py` · `tests/test_keys_values.py` · `tests/test_generate.py` · `tests/test_beam.py` ·
+# `tests/test_fast_gpt.py` · `tests/test_windows.py`
 #
 # **Needs:** [04 Attention](04_attention.ipynb), [07 Layer norm and the block](07_layernorm.ipynb),
 # [08 Loss](08_loss.ipynb), [09 Optimizer](09_optimizer.ipynb)
@@ -91,6 +92,7 @@ from minibert.model.keys_values import KeysValues, LayerPast
 from minibert.prove import prove
 
 torch.set_num_threads(1)  # the models here are so small that a second core only gets in the way
+assert len(["the", "small", "cows", "near", "the", "duck", "moo"]) == 7
 
 # %% [markdown]
 # ## What the papers wrote
@@ -657,7 +659,8 @@ assert round(unigram_loss, 1) == 2.8 and round(bigram_loss, 2) == 1.35
 # %% [markdown]
 # The GPT has two blocks of 64 features, and looks back over 64 letters. A batch has 16 stretches of 65
 # letters, cut out of the text wherever chance wants it: 64 to read, and 64 targets, shifted by one. It is
-# trained as in chapter 09: AdamW, clipped gradients, a warmup and a straight way down.
+# trained as in chapter 09: AdamW, clipped gradients, a warmup and a straight way down. Its weights start with
+# a standard deviation of 0.08; small models may start a little livelier than large ones.
 
 
 # %%
@@ -672,10 +675,12 @@ shape = GptConfig(V, 2, 64, 4, 256, 64, dropout=0.0, attention_dropout=0.0, init
 
 
 def train(model, steps=700, peak=0.01):
-    """Train a model in place, and return the loss of each step."""
-    rng, losses = np.random.default_rng(1), []
+    """Train a model in place; return the loss of each step, and what `look` sees every 25 steps."""
+    rng, losses, seen = np.random.default_rng(1), [], []
     optimizer = torch.optim.AdamW(model.parameters(), lr=peak, betas=(0.9, 0.95), weight_decay=0.1)
     for step in range(steps):
+        if step % 25 == 0:
+            seen.append(look(model))
         ids, targets = cut(rng, 16, shape.max_positions)
         loss = F.cross_entropy(model(ids).flatten(0, 1), targets.flatten())
         optimizer.zero_grad()
@@ -684,7 +689,7 @@ def train(model, steps=700, peak=0.01):
         optimizer.param_groups[0]["lr"] = peak * min((step + 1) / 20, 1 - step / steps)
         optimizer.step()
         losses.append(loss.item())
-    return losses
+    return losses, np.array(seen)
 
 
 @torch.no_grad()
@@ -698,6 +703,25 @@ def surprise(model, ids, context=64, stride=16):
     return torch.cat(found).numpy()
 
 
+# A text to look at in training, and which of its letters belong to a verb behind two animals.
+sentences = decode(held_out).split(". ")[1:31]
+exam = "".join(sentence + ". " for sentence in sentences)
+is_verb = np.concatenate(
+    [
+        np.arange(len(sentence) + 2) > (sentence.rindex(" ") if sentence.count("the ") == 2 else len(exam))
+        for sentence in sentences
+    ]
+)
+is_verb &= np.array([letter not in ". " for letter in exam])
+assert is_verb.sum() > 60
+
+
+def look(model):
+    """Return the cost of a letter of a verb behind two animals, and of any other letter."""
+    costs, verb = surprise(model, encode(exam), stride=32), is_verb[1:]
+    return costs[verb].mean(), costs[~verb].mean()
+
+
 def sample(model, beginning, length, seed=0, **how):
     """Return a beginning and what the model adds to it."""
     uniforms = torch.rand(1, length, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
@@ -707,7 +731,7 @@ def sample(model, beginning, length, seed=0, **how):
 
 gpt, _ = fresh(shape)
 untrained = sample(gpt, "the ", 60)
-history = train(gpt)
+history, parts_seen = train(gpt)
 gpt.eval()
 final = surprise(gpt, held_out).mean()
 print(f"loss on held-out text: {final:.3f} nats per letter; nothing can be below {floor:.3f}")
@@ -715,20 +739,35 @@ print(f"\nbefore: {untrained}\n\nafter:  {sample(gpt, 'the ', 220)}")
 assert floor - 0.01 < final < floor + 0.08
 
 # %%
-fig, ax = plt.subplots(figsize=(7.6, 3.6), dpi=100)
+fig, axes = plt.subplots(1, 2, figsize=(10, 3.6), dpi=100, width_ratios=[1.25, 1])
 smooth = np.convolve(history, np.ones(10) / 10, mode="valid")
-ax.plot(range(5, len(smooth) + 5), smooth, "k-", lw=1.5)
+axes[0].plot(range(5, len(smooth) + 5), smooth, "k-", lw=1.5)
 for level, name in ((unigram_loss, "unigram"), (bigram_loss, "bigram"), (floor, "floor")):
-    ax.plot([0, len(history)], [level, level], color="0.6", lw=0.8)
-    ax.text(len(history) + 8, level, f"{name} {level:.2f}", va="center", size=9)
-ax.set(xlabel="step", ylabel="loss (nats per letter), mean of 10", ylim=(0, 3.3), xlim=(-8, 840))
-ax.set_title("In a few hundred steps from dice to the floor")
+    axes[0].plot([0, len(history)], [level, level], color="0.6", lw=0.8)
+    axes[0].text(len(history) + 8, level, f"{name} {level:.2f}", va="center", size=9)
+axes[0].set(xlabel="step", ylabel="loss (nats per letter)", ylim=(0, 3.3), xlim=(-8, 905))
+axes[0].set_title("all letters, mean of 10 steps", size=11)
+for column, (name, style) in enumerate((("verb behind two animals", "k-"), ("all other letters", "k--"))):
+    axes[1].plot(range(0, len(history), 25), parts_seen[:, column], style, label=name)
+axes[1].set(xlabel="step", ylim=(0, 3.3))
+axes[1].set_title("of a held-out text", size=11)
+axes[1].legend(frameon=False)
+fig.suptitle("In a few hundred steps from dice to the floor; who does what is learned last")
 fig.tight_layout()
 plt.show()
 
+# %%
+verb, other = parts_seen.T
+at_150 = 150 // 25
+print(f"nats per letter at step 150: verbs {verb[at_150]:.2f}, all others {other[at_150]:.2f}; ", end="")
+print(f"at the end: verbs {verb[-1]:.2f}, all others {other[-1]:.2f}")
+assert other[at_150] < other[-1] + 0.12 and verb[at_150] > 0.25 and verb[-1] < 0.1
+
 # %% [markdown]
-# In the first steps it learns which letters are common, then which follow which, then words. The verb that
-# goes with an animal far to the left comes last, and takes longest.
+# At first it learns which letters are common, then which follow which, then words. After 150 steps most
+# letters cost nearly as little as they ever will. The verbs take longer. They look easy, for each follows
+# from the first animal without any doubt; but that animal stands some twenty letters back, with another one
+# in between.
 #
 # (The curve ends a little above the loss on held-out text. In training the first letters of a stretch have
 # nothing before them, and where a word was cut in half nobody could know how it began.)
@@ -745,7 +784,7 @@ pair_costs = -np.log(bigram[encode(" " + line)[:-1], encode(line)])
 fig, axes = plt.subplots(2, 1, figsize=(9, 4.4), dpi=100, sharex=True)
 for ax, numbers, title in ((axes[0], pair_costs, "bigram"), (axes[1], costs, "GPT")):
     ax.bar(range(len(line)), numbers, color="0.35", width=0.75)
-    ax.set(ylabel="nats", xlim=(-0.8, len(line) - 0.2), ylim=(0, 8.5))
+    ax.set(ylabel="nats", xlim=(-0.8, len(line) - 0.2), ylim=(0, 11.5))
     ax.set_title(title, size=11)
 axes[1].set_xticks(range(len(line)), line.replace(" ", "␣"), family="monospace")
 axes[1].tick_params(axis="x", length=0)
@@ -818,7 +857,7 @@ assert costs[inside].max() < 0.2
 #
 # If the first word stands in the text and $\theta = 2$, its logit $\ln 16$ becomes $\ln 4$, and the weights
 # are $4, 8, 4, 2, 1, 1$: it has a fifth left. (The paper divides whatever the sign, and a negative logit then
-# becomes *larger*. The two cases are from its code.)
+# becomes *larger*. The two cases are those of `transformers`.)
 
 # %%
 weights = torch.tensor([16.0, 8, 4, 2, 1, 1])
@@ -1029,7 +1068,7 @@ circle = sample(gpt, "the ", 400, temperature=0.0)
 sentences = circle.split(". ")[:-1]
 print(circle[:150], "…")
 print(f"{len(sentences)} sentences, {len(set(sentences))} different")
-assert len(set(sentences)) < len(sentences) / 2
+assert len(set(sentences)) < 0.7 * len(sentences)
 
 # %% [markdown]
 # > … maximization-based decoding methods such as beam search lead to degeneration — output text that is
@@ -1166,25 +1205,30 @@ for beams, alpha in ((1, 0.0), (4, 0.0), (40, 0.0), (40, 1.0)):
     best = beam_search(gpt, prompt, 45, beams, end_id=stop, alpha=alpha)[0]
     p = math.exp(best.score * (len(best.tokens) + 1) ** alpha)
     found[beams, alpha] = decode(best.tokens), p
-    print(f"{beams:2} beam{'s' * (beams > 1):1}, alpha {alpha:g}: {decode(best.tokens)}.  p = {p:.5f}")
+    print(f"beams {beams:2}, alpha {alpha:g}: {decode(best.tokens)}.  p = {p:.5f}")
 
 chances = [found[beams, 0.0][1] for beams in (1, 4, 40)]
-assert 20 * chances[0] < chances[1] <= chances[2] and abs(chances[2] - 1 / 96) < 0.005
+assert (
+    chances[0] <= chances[1] <= chances[2]
+    and chances[0] < 0.7 * chances[2]
+    and abs(chances[2] - 1 / 96) < 0.005
+)
 assert len(found[40, 0.0][0].split()) == 3 and len(found[40, 1.0][0]) > 1.5 * len(found[40, 0.0][0])
 assert np.isclose(1 / 2 * 1 / 12 * 1 / 4, 1 / 96)
 
 # %% [markdown]
-# Greedy is off by a factor of more than twenty. Four beams are nearer, and forty are there. Why so many? The
-# beams compare beginnings of the same *length*. After eight letters *the duck* has paid for its animal, and has
-# $\frac12 \cdot \frac16 = \frac1{12}$ left; *the happ* has paid for an adjective only, and has
-# $\frac12 \cdot \frac13 = \frac16$. It looks better, and will have to pay for an animal as well. Those that put
-# their choices off fill the beams. With $\alpha = 1$ a text is the better the more letters it has that cost
-# nothing, and long sentences win.
+# Greedy takes the letter *h*, because most begins with it, *happy*, *horse* and *horses*: a quarter of all.
+# Then it is lost, for *happy* and an animal are less likely than an animal alone. Four beams do no better
+# in kind, and it takes forty to find the best. Why so many? The beams compare beginnings of the same
+# *length*. After eight letters *the duck* has paid for its animal, and has $\frac12 \cdot \frac16 =
+# \frac1{12}$ left. *the happ* has paid for an adjective only, and has $\frac12 \cdot \frac13 = \frac16$: it
+# looks better, and its animal is still to be paid. Those that put their choices off fill the beams. With
+# $\alpha = 1$ a text is the better the more letters it has that cost nothing, and long sentences win.
 
 # %%
-for beginning, share in (("the duck", 1 / 12), ("the happ", 1 / 6)):
+for beginning, share in (("the duck", 1 / 12), ("the happ", 1 / 6), ("the h", 1 / 4)):
     letters_cost = surprise(gpt, encode("the old birds sing. " + beginning))[len(prompt) - 1 :]
-    assert len(letters_cost) == 8 and abs(math.exp(-letters_cost.sum()) - share) < 0.04
+    assert len(letters_cost) == len(beginning) and abs(math.exp(-letters_cost.sum()) - share) < 0.04
 
 # %% [markdown]
 # ## The key-value cache
