@@ -217,7 +217,7 @@ def lstm_model_backward(dloss: Any, cache: Any) -> Parameters:
             f"kernel.bias_ih_l{layer}": dbias,
             f"kernel.bias_hh_l{layer}": dbias,
         }
-    dvectors = math.sqrt(shape[-1]) * dx  # (B, T, D)
+    dvectors = math.sqrt(shape[-1]) * dx  # 2.4: what went in was multiplied by a number; (B, T, D)
     return gradients | {"tokens.weight": dtokens + lookup_backward(dvectors, lookup)}  # used twice: 2.2
 
 
