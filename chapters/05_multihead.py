@@ -861,7 +861,7 @@ for name in by_differences:
 #   included.
 
 # %%
-sizes = {name: (preset["width"], preset["heads"]) for name, preset in PRESETS.items()}
+sizes = {name: (preset["width"], preset["heads"]) for name, preset in PRESETS.items() if "heads" in preset}
 assert sizes["bert-base"] == (768, 12) and 768 // 12 == 512 // 8 == 1024 // 16 == 64
 
 # %% [markdown]

@@ -982,8 +982,8 @@ assert all((table.argmax(axis=1) == range(4)).all() for table in (both_ways, cau
 #
 # Is it the mean that helps, or the size? Zhang and Sennrich think that it is the size:
 #
-# > … we hypothesize that re-centering invariance in LayerNorm is dispensable and propose root mean square layer
-# > normalization, or RMSNorm.
+# > … we hypothesize that re-centering invariance in LayerNorm is dispensable and propose root mean square
+# > layer normalization, or RMSNorm.
 # >
 # > Zhang and Sennrich 2019, abstract
 #

@@ -27,11 +27,8 @@ def test_sizes_override_the_preset_and_bring_heads_and_feedforward_along():
     shape = model_config("bert-tiny", PretrainConfig(width=320, layers=3))
     assert isinstance(shape, BertConfig)
     assert (shape.layers, shape.width, shape.heads, shape.feedforward) == (3, 320, 5, 1280)
-    for changes, name, size in (
-        ({"width": 320, "heads": 10}, "heads", 10),
-        ({"seq_len": 1024}, "max_positions", 1024),
-    ):
-        assert getattr(model_config("bert-tiny", PretrainConfig(**changes)), name) == size
+    assert getattr(model_config("bert-tiny", PretrainConfig(width=320, heads=10)), "heads") == 10  # noqa: B009
+    assert getattr(model_config("bert-tiny", PretrainConfig(seq_len=1024)), "max_positions") == 1024  # noqa: B009
 
 
 def test_a_gate_keeps_its_share_of_the_width_and_key_heads_are_heads():

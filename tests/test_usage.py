@@ -42,14 +42,15 @@ def test_each_kind_is_used_by_its_command(tmp_path: Path) -> None:
     assert f"Fill a blank:\n    minibert fill {folder} 'The [MASK] of the union'\n" in said
 
 
-def test_a_prompt_of_several_lines_is_one_word_of_the_command_and_of_the_program(tmp_path: Path) -> None:
+def test_a_prompt_of_several_lines_is_one_line_and_one_word_of_the_command_and_of_the_program(
+    tmp_path: Path,
+) -> None:
     prompt = 'He said:\n\n"It\'s `now`"'
     run = read_run(causal_run(tmp_path / "run", samples=[{"prompt": prompt, "text": ""}]))
     command = how_to_go_on(run)[1]
-    assert all(line.startswith("    ") for line in command.split("\n"))
-    typed = "\n".join(line.removeprefix("    ") for line in command.split("\n"))
-    assert typed.endswith("""--prompt 'He said:\n\n"It'"'"'s `now`"'""")
-    assert r'print(write("He said:\n\n\"It' + "'s `now`" in usage(".", run)
+    assert command.startswith("    minibert generate ") and "\n" not in command
+    assert command.endswith("""--prompt 'He said: "It'"'"'s `now`"'""")
+    assert r'print(write("He said: \"It' + "'s `now`" in usage(".", run)
 
 
 def test_each_kind_is_opened_by_its_class(tmp_path: Path) -> None:

@@ -21,7 +21,9 @@ class LlamaAttention(RotaryAttention):
     def __init__(self, config: LlamaConfig) -> None:
         super().__init__(config.width, config.heads, config.key_heads)
 
-    def forward(self, x: Tensor, turns: Turns, past: LayerPast | None = None) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, x: Tensor, turns: Turns, past: LayerPast | None = None
+    ) -> Tensor:
         """Let each token of x (B, T, D) attend to those up to itself, and to all of the past, if given.
 
         turns: of the T positions. The keys of x, turned, and its values are added to the past.

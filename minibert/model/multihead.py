@@ -57,7 +57,9 @@ class MultiHeadAttention(nn.Module):
 class CausalAttention(MultiHeadAttention):
     """Self-attention in which a token looks at itself and at those before it; `past` remembers these."""
 
-    def forward(self, x: Tensor, past: LayerPast | None = None) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, x: Tensor, past: LayerPast | None = None
+    ) -> Tensor:
         """Let each token of x (B, T, D) attend to those up to itself, and to all of the past, if given.
 
         The keys and values of x are added to the past. Returns (B, T, D).
