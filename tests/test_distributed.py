@@ -314,9 +314,11 @@ def fail_one(world: World, folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("work", "codes"), [(kill_one, [1, -signal.SIGKILL]), (fail_one, [1, 1])])
-def test_nobody_waits_for_a_process_that_is_gone(tmp_path, work, codes):
-    assert together(2, work, tmp_path, seconds=60) == codes
+@pytest.mark.parametrize(("work", "code"), [(kill_one, -signal.SIGKILL), (fail_one, 1)])
+def test_nobody_waits_for_a_process_that_is_gone(tmp_path, work, code):
+    left, gone = together(2, work, tmp_path, seconds=60)
+    # Gloo's own thread may meet the closed connection first, while the error ends the process: it then aborts.
+    assert gone == code and left in (1, -signal.SIGABRT)
 
 
 @pytest.mark.slow
