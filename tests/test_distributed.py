@@ -317,7 +317,7 @@ def fail_one(world: World, folder: Path) -> None:
 @pytest.mark.parametrize(("work", "code"), [(kill_one, -signal.SIGKILL), (fail_one, 1)])
 def test_nobody_waits_for_a_process_that_is_gone(tmp_path, work, code):
     left, gone = together(2, work, tmp_path, seconds=60)
-    # Gloo's own thread may meet the closed connection first, while the error ends the process: it then aborts.
+    # A thread of gloo may meet the closed connection first, while the error ends the process: it then aborts.
     assert gone == code and left in (1, -signal.SIGABRT)
 
 
