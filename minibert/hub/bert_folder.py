@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from minibert.config import BertConfig
-from minibert.hub.folder_kind import FolderKind, read_fields, rename, require_settings
+from minibert.hub.folder_kind import FolderKind, naming, read_fields, rename, require_settings
 from minibert.model.bert import BertForPretraining
 
 MODULES = {
@@ -115,14 +115,12 @@ def read_config(values: dict[str, Any], file: Path) -> BertConfig:
     # What the first files of BERT left unsaid: the sizes of bert-base-uncased.
     sizes = {"vocab_size": 30522, "layers": 12, "width": 768, "heads": 12, "feedforward": 3072}
     sizes |= read_fields(values, file, FIELDS, BertConfig)
-    try:
+    with naming(file):
         return BertConfig(
             **sizes,
             activation=ACTIVATIONS[values.get("hidden_act", "gelu")],  # pyright: ignore[reportArgumentType]
             position_init=values.get("minibert", {}).get("position_init", "normal"),
         )
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}") from None
 
 
 BERT = FolderKind(

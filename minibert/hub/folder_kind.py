@@ -1,7 +1,8 @@
 """What a kind of folder is: how its config.json and the names of its weights translate into ours."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,15 @@ def require_settings(values: dict[str, Any], file: Path, wanted: Mapping[str, tu
     for key, allowed in wanted.items():
         if values.get(key, allowed[0]) not in allowed:
             raise ValueError(f"{file}: {key} must be {' or '.join(map(str, allowed))}, got {values[key]!r}")
+
+
+@contextmanager
+def naming(file: Path) -> Iterator[None]:
+    """Put the name of the file in front of what a ValueError from the block says."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
 
 
 def read_fields(values: dict[str, Any], file: Path, fields: Mapping[str, str], shape: type) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from minibert.config import GptConfig, require
-from minibert.hub.folder_kind import FolderKind, Weights, read_fields, rename, require_settings
+from minibert.hub.folder_kind import FolderKind, Weights, naming, read_fields, rename, require_settings
 from minibert.model.gpt import Gpt
 
 PARTS = ("query", "key", "value")
@@ -134,14 +134,12 @@ def read_config(values: dict[str, Any], file: Path) -> GptConfig:
     sizes.setdefault("feedforward", 4 * sizes["width"])
     dropout, embedding = sizes.get("dropout", GptConfig.dropout), values.get("embd_pdrop", GptConfig.dropout)
     require(embedding == dropout, f"{file}: embd_pdrop must be resid_pdrop, {dropout}, got {embedding!r}")
-    try:
+    with naming(file):
         return GptConfig(
             **sizes,
             activation=ACTIVATIONS[values.get("activation_function", "gelu_new")],  # pyright: ignore[reportArgumentType]
             position_init=values.get("minibert", {}).get("position_init", "normal"),
         )
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}") from None
 
 
 GPT = FolderKind(

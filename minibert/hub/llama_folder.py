@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from minibert.config import LlamaConfig, QwenConfig, require
-from minibert.hub.folder_kind import FolderKind, Weights, read_fields, rename, require_settings
+from minibert.hub.folder_kind import FolderKind, Weights, naming, read_fields, rename, require_settings
 from minibert.model.llama import Llama, Qwen
 
 Config = TypeVar("Config", bound=LlamaConfig)
@@ -119,10 +119,8 @@ def read_config(values: dict[str, Any], file: Path, shape: type[Config], unsaid:
     base = rope.get("rope_theta", values.get("rope_theta"))
     if base is not None:
         sizes["rotary_base"] = float(base)
-    try:
+    with naming(file):
         config = shape(**sizes)
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}") from None
     K = config.width // config.heads
     head_dim = values.get("head_dim")
     require(

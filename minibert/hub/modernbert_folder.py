@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from minibert.config import ModernBertConfig
-from minibert.hub.folder_kind import FolderKind, Weights, read_fields, rename, require_settings
+from minibert.hub.folder_kind import FolderKind, Weights, naming, read_fields, rename, require_settings
 from minibert.model.modernbert import ModernBertForPretraining
 
 MODULES = {
@@ -156,10 +156,8 @@ def read_config(values: dict[str, Any], file: Path) -> ModernBertConfig:
         base = rope.get("rope_theta", values.get(theirs))
         if base is not None:
             sizes[ours] = float(base)
-    try:
+    with naming(file):
         return ModernBertConfig(**sizes)
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}") from None
 
 
 def read_global_every(values: dict[str, Any], layers: int, file: Path) -> int:
