@@ -210,7 +210,7 @@ def over_time(folder, model, minutes, **more):
 def test_a_run_over_time_ends_in_time_and_its_rate_falls(tmp_path):
     at = over_time(tmp_path, Net(), 0.01, log_every=1)
     assert 0.6 <= at.seconds < 3
-    rates = [line["lr"] for line in lines(tmp_path)]
+    rates = [line["lr"] for line in lines(tmp_path, "train")]
     assert 0 < rates[0] < 0.5 and max(rates) > 0.9 and rates[-1] < 0.1
 
 
