@@ -1,0 +1,101 @@
+"""LoRA: what it computes, how it starts, and that merging changes nothing."""
+
+import copy
+
+import pytest
+import torch
+from task_stand_ins import SHAPES, some_ids, task_model
+from torch import Generator, nn
+
+from minibert.model.lora import ALPHA, LoraLinear, add_lora, lora, merge, merge_lora
+
+
+def noisy(layer: LoraLinear) -> LoraLinear:
+    """Return the layer with a B that is not zero."""
+    with torch.no_grad():
+        layer.up.normal_(0, 0.1, generator=Generator().manual_seed(3))
+    return layer
+
+
+def small_layer() -> LoraLinear:
+    torch.manual_seed(0)
+    return noisy(LoraLinear(nn.Linear(6, 5), 2, Generator().manual_seed(2)))
+
+
+def test_the_product_counts_alpha_over_the_rank() -> None:
+    x, weight, bias = torch.tensor([[1.0, 2.0]]), torch.eye(2), torch.tensor([10.0, 20.0])
+    down, up = torch.tensor([[1.0, 1.0]]), torch.tensor([[1.0], [-1.0]])
+    out = lora(x, weight, bias, down, up, alpha=4.0)
+    assert out.tolist() == [[1 + 10 + 4 * 3, 2 + 20 - 4 * 3]]
+    twice = lora(x, weight, None, down.repeat(2, 1), up.repeat(1, 2), alpha=4.0)
+    assert twice.tolist() == [[1 + 4 * 3, 2 - 4 * 3]]
+
+
+def test_merged_weights_do_the_same() -> None:
+    layer, x = small_layer(), torch.randn(3, 4, 6)
+    before = layer(x)
+    assert not torch.allclose(before, layer.linear(x), atol=0.1)
+    torch.testing.assert_close(layer.merged()(x), before, rtol=0, atol=1e-6)
+
+
+def test_merging_gives_new_weights_and_leaves_its_arguments() -> None:
+    layer = small_layer()
+    weight, down, up = (t.detach().clone() for t in (layer.linear.weight, layer.down, layer.up))
+    full = merge(weight, down, up, ALPHA)
+    torch.testing.assert_close(full - weight, ALPHA / 2 * torch.einsum("fr,rd->fd", up, down))
+    assert torch.equal(weight, layer.linear.weight)
+
+
+def test_gradients_are_those_of_finite_differences() -> None:
+    layer = small_layer().double()
+    x = torch.randn(3, 6, dtype=torch.float64, requires_grad=True)
+    weight, bias = layer.linear.weight.detach(), layer.linear.bias.detach()
+    assert torch.autograd.gradcheck(
+        lambda x, down, up: lora(x, weight, bias, down, up, ALPHA), (x, layer.down, layer.up)
+    )
+
+
+def test_at_first_nothing_changes_and_only_b_has_a_gradient() -> None:
+    linear, x = nn.Linear(6, 5), torch.randn(4, 6)
+    layer = LoraLinear(linear, 2, Generator().manual_seed(0))
+    assert torch.equal(layer(x), linear(x))
+    layer(x).square().sum().backward()
+    assert layer.up.grad is not None and layer.up.grad.abs().min() > 0
+    assert layer.down.grad is not None and not layer.down.grad.any()
+    assert linear.weight.grad is None and linear.bias.grad is None
+
+
+def test_the_features_in_between_are_as_strong_as_the_input() -> None:
+    layer, x = LoraLinear(nn.Linear(400, 400), 100, Generator().manual_seed(0)), torch.randn(200, 400)
+    assert torch.nn.functional.linear(x, layer.down).std().item() == pytest.approx(1.0, abs=0.05)
+
+
+def test_a_rank_that_saves_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="from 1 to 4 beside a layer 6 x 5, got 5"):
+        LoraLinear(nn.Linear(6, 5), 5)
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_queries_and_values_of_every_block_learn(kind: str) -> None:
+    model = task_model(kind)
+    add_lora(model.body.blocks, 2, Generator().manual_seed(0))
+    adapted = [name for name, layer in model.body.named_modules() if isinstance(layer, LoraLinear)]
+    assert adapted == [f"blocks.{i}.attention.{part}" for i in range(3) for part in ("query", "value")]
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_a_merged_model_is_a_plain_one_with_the_same_outputs(kind: str) -> None:
+    model = task_model(kind).eval()
+    names = list(dict(model.named_parameters()))
+    with_lora = copy.deepcopy(model)
+    add_lora(with_lora.body.blocks, 2, Generator().manual_seed(0))
+    assert torch.equal(with_lora(some_ids()), model(some_ids()))
+    for layer in with_lora.modules():
+        if isinstance(layer, LoraLinear):
+            noisy(layer)
+    before = with_lora(some_ids())
+    assert (before - model(some_ids())).abs().max() > 1e-3
+
+    merge_lora(with_lora)
+    assert list(dict(with_lora.named_parameters())) == names
+    torch.testing.assert_close(with_lora(some_ids()), before, rtol=1e-6, atol=1e-6)
