@@ -82,6 +82,8 @@ class Part:
     """In a table: the column that holds the text."""
     held_out: bool = False
     """Whether all of it is held out (the test split of a published data set)."""
+    label: str = ""
+    """In a table: the column that holds the label; elsewhere: the label of every document."""
 
     def __post_init__(self) -> None:
         require(self.format in FORMATS, f"no format {self.format!r}.{suggest(self.format, list(FORMATS))}")

@@ -27,10 +27,15 @@ def read_texts(path: Path, column: str, progress: Progress | None = None) -> Ite
                 f"{path}, row {number}, has no column {column!r}. Its columns: {', '.join(map(repr, row))}. "
                 f"Name the one that holds the text, as in --corpus {path}:COLUMN"
             )
-        yield f"{path.name}:{number}", _text(row[column], f"{path}, row {number}, column {column!r}")
+        yield f"{path.name}:{number}", as_text(row[column], f"{path}, row {number}, column {column!r}")
 
 
-def _text(value: Any, place: str) -> str:
+def as_text(value: Any, place: str) -> str:
+    """Return the text that a cell or a value of JSON holds; see `read_texts`.
+
+    Raises ValueError, naming the place, for a value that is neither text nor a list of words, and for text
+    with half of a surrogate pair.
+    """
     words = value if isinstance(value, list) else ["" if value is None else value]
     if not all(isinstance(word, str) for word in words):
         raise ValueError(f"{place}: expected text, or a list of words, got {str(value)[:60]!r}")
