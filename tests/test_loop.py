@@ -266,6 +266,48 @@ def test_a_run_that_learns_nothing_more_stops_and_goes_back_to_its_best(tmp_path
     assert "at step 4: going back to it" in caplog.text
 
 
+def test_who_runs_the_loop_says_what_is_best_and_the_run_ends_with_it(tmp_path):
+    accuracies = iter((0.5, 0.9, 0.7))
+    model, at = run(
+        tmp_path,
+        steps=6,
+        evaluate_every=2,
+        others={
+            "evaluate": lambda model: {"loss": 0.0, "accuracy": next(accuracies)},
+            "judge": lambda numbers: 1 - numbers["accuracy"],
+            "keep_best": True,
+        },
+    )
+    assert (at.step, at.best_step, at.model_step) == (6, 4, 4)
+    saved = load_checkpoint(tmp_path / "checkpoints" / "step-00000004").tensors["model"]
+    assert all(torch.equal(p, saved[name]) for name, p in model.named_parameters())
+
+
+def test_what_is_done_before_each_step_by_its_number_is_done_again_when_resumed(tmp_path):
+    def thawing(name: str, stop_at: int | None, **more: Any) -> list[bytes]:
+        model = Net()
+        others = {
+            "before_step": lambda step: model.body[0].requires_grad_(step >= 2),
+            "optimizers": lambda: [AdamW(model.parameters(), lr=0.05, weight_decay=0.0)],
+        }
+        run(tmp_path / name, stop_at, model=model, others=others, **more)
+        return bits(model)
+
+    whole = thawing("whole", None, steps=6)
+    with pytest.raises(Broken):
+        thawing("stopped", 5, steps=6)
+    assert thawing("stopped", None, steps=6, resume=True) == whole
+    assert thawing("short", None, steps=2)[:2] == bits(Net())[:2] != whole[:2]
+
+
+def test_layers_that_are_frozen_before_each_step_do_not_move(tmp_path):
+    model = Net()
+    before = bits(model)
+    run(tmp_path, model=model, others={"before_step": lambda step: model.body[0].requires_grad_(False)})
+    after = bits(model)
+    assert after[:2] == before[:2] and after[2:] != before[2:]
+
+
 def test_a_lost_best_checkpoint_is_said_and_the_last_weights_stand_in(tmp_path, caplog):
     def lose(model):
         if len(list((tmp_path / "checkpoints").glob("*"))) == 2:

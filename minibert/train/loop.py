@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -40,6 +41,11 @@ from minibert.train.worker import Loss, Worker
 logger = logging.getLogger("minibert")
 
 
+def sum_of_losses(numbers: Mapping[str, float]) -> float:
+    """Return the sum of the numbers of a look whose names end in "loss"."""
+    return sum(value for name, value in numbers.items() if name.endswith("loss"))
+
+
 def train(
     model: nn.Module,
     loss: Loss,
@@ -52,6 +58,9 @@ def train(
     counts: Callable[[Any], Mapping[str, int]] = rows_of,
     count_tokens: Callable[[Any], int] = lambda batch: 0,
     evaluate: Callable[[nn.Module], Mapping[str, float]] | None = None,
+    judge: Callable[[Mapping[str, float]], float] = sum_of_losses,
+    keep_best: bool = False,
+    before_step: Callable[[int], object] = lambda step: None,
     peak_speed: float | None = None,
     world: World = ALONE,
 ) -> Progressed:
@@ -70,8 +79,11 @@ def train(
         counts: batch -> by the names of the losses, of how many predictions each is the mean, so that parts
             of a batch count for as much as they hold.
         count_tokens: tokens in a batch, for the speed that is shown.
-        evaluate: model in eval mode -> numbers by name, for the held-out lines of the metrics. The sum of
-            those that end in "loss" decides what is best.
+        evaluate: model in eval mode -> numbers by name, for the held-out lines of the metrics.
+        judge: these numbers -> what is to be small: the lowest is the best look.
+        keep_best: end with the weights of the best look also where config.patience does not ask for it.
+        before_step: is called with the number of each step, counted from 0, before its forward pass; what it
+            does to the model must be a function of that number alone.
         peak_speed: tokens per second at which one device would be used to the full.
         world: the processes that train together; each calls this function.
 
@@ -98,7 +110,8 @@ def train(
             batches, counts, count_tokens, config.batch_size, config.micro_batch, config.seed, device, world
         )
         keeper = Keeper(saves, model, own, config.keep, world)
-        loop = Loop(worker, feed, own, keeper, folder, config, evaluate, peak_speed, told)
+        watch = Watch(evaluate, judge, keep_best or config.patience is not None)
+        loop = Loop(worker, feed, own, keeper, folder, config, told, watch, before_step, peak_speed)
         if resume:
             loop.restore()
         if world.rank == 0:
@@ -106,6 +119,15 @@ def train(
         loop.run(stack)
         model.eval()
         return loop.at
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How a run looks at held-out text, and what comes of it; see `train`."""
+
+    evaluate: Callable[[nn.Module], Mapping[str, float]] | None
+    judge: Callable[[Mapping[str, float]], float]
+    keep_best: bool
 
 
 class Loop:
@@ -119,15 +141,16 @@ class Loop:
         keeper: Keeper,
         folder: Path,
         config: TrainConfig,
-        evaluate: Callable[[nn.Module], Mapping[str, float]] | None,
-        peak_speed: float | None,
         told: Told,
+        watch: Watch,
+        before_step: Callable[[int], object],
+        peak_speed: float | None,
     ) -> None:
         self.worker, self.feed, self.optimizers, self.keeper = worker, feed, optimizers, keeper
-        self.folder, self.config, self.evaluate, self.told = folder, config, evaluate, told
+        self.folder, self.config, self.told, self.watch = folder, config, told, watch
+        self.before_step, self.peak_speed = before_step, peak_speed
         self.limits = Limits(config.steps, None if config.max_minutes is None else 60 * config.max_minutes)
         self.world, self.phases = feed.world, worker.phases
-        self.peak_speed = peak_speed
         self.at, self.spikes = Progressed(), Spikes()
         self.saved: int | None = None
         """The step whose checkpoint is on the disk."""
@@ -184,7 +207,7 @@ class Loop:
     def look_is_due(self) -> bool:
         """Whether it is time to look at held-out text, and not done yet."""
         every = self.config.evaluate_every
-        return self.evaluate is not None and self.at.looked < self.at.step and self.due(every)
+        return self.watch.evaluate is not None and self.at.looked < self.at.step and self.due(every)
 
     def exchange(self, losses: Mapping[str, Tensor]) -> News:
         """Tell the other processes of this step and the next, and hear of theirs."""
@@ -195,6 +218,7 @@ class Loop:
         """Take a step: gradient, guards, the way down."""
         load, news, began = self.upcoming, self.news, self.at.seconds
         parts = self.feed.parts(load, news.counts)
+        self.before_step(self.at.step)
         with self.out_of_memory_explained():
             losses = self.worker.gradient(parts)
         with self.phases.during("data"):
@@ -303,14 +327,14 @@ class Loop:
         return record
 
     def look(self) -> bool:
-        """Look at held-out text; return whether the loss is the lowest so far.
+        """Look at held-out text; return whether it is the best look so far.
 
         A single process that is told to stop leaves the look at once; the resumed run takes it again.
         """
-        assert self.evaluate is not None
+        assert self.watch.evaluate is not None
         try:
             with self.told.interruptible() if self.world.size == 1 else nullcontext():
-                numbers = self.worker.look(self.evaluate)
+                numbers = self.worker.look(self.watch.evaluate)
         except Stopped:
             return False
         at = self.at
@@ -318,7 +342,7 @@ class Loop:
         self.log(
             {"kind": "held_out", "step": at.step, "seconds": time.perf_counter() - self.began, **numbers}
         )
-        loss = sum(value for name, value in numbers.items() if name.endswith("loss"))
+        loss = self.watch.judge(numbers)
         better = loss < at.best_loss
         at.looks_since_best = 0 if better else at.looks_since_best + 1
         if better:
@@ -353,8 +377,8 @@ class Loop:
         if not self.save():
             raise ValueError(f"the run ended at step {self.at.step}, which could not be saved (see above)")
         self.at.model_step, best = self.at.step, self.at.best_step
-        if self.config.patience is not None and best not in (None, self.at.step):
-            logger.info("the lowest loss on held-out text was at step %d: going back to it", best)
+        if self.watch.keep_best and best not in (None, self.at.step):
+            logger.info("held-out text was foretold best at step %d: going back to it", best)
             if self.keeper.restore_model(best):
                 self.at.model_step = best
 

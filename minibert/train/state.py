@@ -16,14 +16,15 @@ class Progressed:
     looked: int = 0
     """Step of the last look at held-out text."""
     best_step: int | None = None
-    """Step of the look with the lowest loss; its checkpoint is kept."""
+    """Step of the best look; its checkpoint is kept."""
     best_loss: float = math.inf
+    """What is to be small, at that look."""
     looks_since_best: int = 0
     model_step: int = 0
     """Step of the weights that the model has at the end: the last, or that of the best look."""
 
     def waited(self, patience: int | None) -> bool:
-        """Whether so many looks in a row have brought no lower loss; never without a `patience`."""
+        """Whether so many looks in a row have brought nothing better; never without a `patience`."""
         return patience is not None and self.looks_since_best >= patience
 
 
