@@ -74,9 +74,7 @@ def read_questions(path: Path, progress: Progress | None = None) -> tuple[list[Q
     questions = list((_of_articles if whole.suffix.lower() == ".json" else _of_rows)(path, progress))
     placed = [_placed(question) for question in questions]
     moved = sum(after != before for after, before in zip(placed, questions, strict=True))
-    note = (
-        f"{path.name}: the answers to {moved:,} questions stand beside where the file says; they were moved"
-    )
+    note = f"{path.name}: {moved:,} questions have answers near where it says, not there; they were moved"
     return placed, [note] * bool(moved)
 
 
