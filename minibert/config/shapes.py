@@ -154,6 +154,8 @@ class GptConfig:
     root of the number of branches, 2 L."""
     position_init: Literal["normal", "sinusoidal"] = "normal"
     """How the learned positions start: noise as in the paper, or the sinusoids of Vaswani et al. 2017."""
+    pad_id: int | None = None
+    """Token id of padding, which stands on the right; none where the model only ever sees whole texts."""
 
     def __post_init__(self) -> None:
         require_sizes(self)

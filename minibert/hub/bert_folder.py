@@ -4,11 +4,17 @@ import re
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from minibert.config import BertConfig
-from minibert.hub.folder_kind import FolderKind, naming, read_fields, rename, require_settings
+from minibert.hub.folder_kind import (
+    FolderKind,
+    Weights,
+    drop_copy,
+    join,
+    naming,
+    read_fields,
+    require_settings,
+    split,
+)
 from minibert.model.bert import BertForPretraining
 
 MODULES = {
@@ -55,37 +61,27 @@ HEADS = {"bert.pooler.": "the pooler", "words.": "the head for words", "pairs.":
 """What a folder may lack as a whole: it then starts fresh."""
 
 
-def to_hugging_face(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def to_hugging_face(state: Weights) -> Weights:
     """Give tensors by our names (weights or gradients) the names of `transformers`; the tied weight once."""
-    return {rename(name, MODULES): tensor for name, tensor in state.items() if name != "words.weight"}
+    return join({name: tensor for name, tensor in state.items() if name != "words.weight"}, MODULES)
 
 
-def from_hugging_face(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def from_hugging_face(state: Weights) -> Weights:
     """Give tensors by the names of `transformers` our names; those we do not know keep theirs.
 
     Also read: folders of the bare encoder (no `bert.` in front), `gamma` and `beta` for the norms,
     `position_ids` (left out: they hold 0, 1, 2 ...), and the copies of tied weights (left out when equal).
     Raises ValueError for an output projection that is not the token embedding.
     """
-    old = {}
+    old: Weights = {}
     for name, tensor in state.items():
         name = re.sub(r"^(embeddings|encoder|pooler)\.", r"bert.\1.", name)
         name = re.sub(r"\.gamma$", ".weight", re.sub(r"\.beta$", ".bias", name))
         if not name.endswith(".position_ids"):
             old[name] = tensor
-
-    for copy, tied in (
-        ("weight", "bert.embeddings.word_embeddings.weight"),
-        ("bias", "cls.predictions.bias"),
-    ):
-        copied = old.pop(f"cls.predictions.decoder.{copy}", None)
-        if copied is not None and not torch.equal(copied, old.setdefault(tied, copied)):
-            raise ValueError(
-                f"cls.predictions.decoder.{copy} is not {tied}: the model was trained with an output of its "
-                "own, and ours shares it with the input; load a model with tie_word_embeddings"
-            )
-    theirs = {theirs: ours for ours, theirs in MODULES.items()}
-    return {rename(name, theirs): tensor for name, tensor in old.items()}
+    drop_copy(old, "cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight")
+    drop_copy(old, "cls.predictions.decoder.bias", "cls.predictions.bias")
+    return split(old, MODULES)
 
 
 def write_config(config: BertConfig) -> dict[str, Any]:
@@ -124,6 +120,7 @@ def read_config(values: dict[str, Any], file: Path) -> BertConfig:
 
 
 BERT = FolderKind(
+    "BERT",
     "bert",
     BertConfig,
     BertForPretraining,

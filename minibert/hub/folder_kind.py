@@ -15,11 +15,16 @@ from minibert.config import Shape
 Weights = dict[str, Tensor]
 """Tensors (weights or gradients) by name."""
 
+BLOCK = re.compile(r"(?<=\.)\d+")
+"""The number of a block in a name, which is not the 1 of GPT-2's ln_1."""
+
 
 @dataclass(frozen=True)
 class FolderKind:
     """A kind of model, in a folder of `transformers` and as ours."""
 
+    name: str
+    """What the field calls it: BERT."""
     model_type: str
     """What config.json calls it."""
     shape: type
@@ -44,17 +49,58 @@ class FolderKind:
     """What a folder may lack as a whole, by the beginning of our names: it then starts fresh."""
 
 
-def rename(name: str, modules: dict[str, str]) -> str:
+def rename(name: str, modules: Mapping[str, str]) -> str:
     """Translate a weight's name by a table of modules, in which # stands for the number of a block.
 
     A name that is not in the table stays as it is.
     """
-    module, _, leaf = name.rpartition(".")
-    number = re.search(r"(?<=\.)\d+", module)  # of a block, and not the 1 of GPT-2's ln_1
-    translated = modules.get(re.sub(r"(?<=\.)\d+", "#", module))
+    translated = modules.get(general(name))
     if translated is None:
         return name
+    number, leaf = BLOCK.search(name), name.rpartition(".")[2]
     return f"{translated.replace('#', number[0] if number else '')}.{leaf}"
+
+
+def general(name: str) -> str:
+    """Return the module of a weight, with # for the number of its block."""
+    return BLOCK.sub("#", name.rpartition(".")[0])
+
+
+def join(state: Weights, modules: Mapping[str, str]) -> Weights:
+    """Give tensors by our names those of a table of modules: see `rename`.
+
+    Where several of ours are one of theirs, they stand in it one below the other, in the table's order.
+    """
+    order = {module: place for place, module in enumerate(modules)}
+    stacks: dict[str, list[Tensor]] = {}
+    for name in sorted(state, key=lambda name: order.get(general(name), 0)):
+        stacks.setdefault(rename(name, modules), []).append(state[name])
+    return {name: torch.cat(stack) if len(stack) > 1 else stack[0] for name, stack in stacks.items()}
+
+
+def split(state: Weights, modules: Mapping[str, str]) -> Weights:
+    """Give tensors by the names of a table of modules ours: what `join` has joined is cut again."""
+    ours: dict[str, list[str]] = {}
+    for module, theirs in modules.items():
+        ours.setdefault(theirs, []).append(module)
+    found: Weights = {}
+    for name, tensor in state.items():
+        parts = ours.get(general(name), [general(name)])
+        pieces = tensor.chunk(len(parts)) if tensor.ndim else [tensor]
+        for part, piece in zip(parts, pieces, strict=False):
+            found[rename(name, {general(name): part})] = piece
+    return found
+
+
+def drop_copy(state: Weights, copy: str, tied: str) -> None:
+    """Leave out the copy of a tied weight, which older files hold; it stands for the weight where that is
+    missing. Raises ValueError for one that is not equal."""
+    copied = state.pop(copy, None)
+    if copied is not None and not torch.equal(copied, state.setdefault(tied, copied)):
+        raise ValueError(
+            f"{copy} is not {tied}: the model was trained with an output of its own, and ours shares it with "
+            "the input; load a model with tie_word_embeddings"
+        )
 
 
 def require_settings(values: dict[str, Any], file: Path, wanted: Mapping[str, tuple]) -> None:
@@ -80,7 +126,7 @@ def read_fields(values: dict[str, Any], file: Path, fields: Mapping[str, str], s
     """
     found: dict[str, Any] = {}
     for ours, theirs in fields.items():
-        value, kind = values.get(theirs), type(getattr(shape, ours))  # int or float
+        value, kind = values.get(theirs), float if isinstance(getattr(shape, ours), float) else int
         if value is None:
             continue
         if type(value) not in (int, kind):
@@ -137,12 +183,12 @@ def load_weights(kind: FolderKind, model: nn.Module, state: Weights, file: Path)
 
     if any(problems.values()):
         listed = (
-            f"{kind}: {', '.join(sorted(theirs(name) for name in names))}"
-            for kind, names in problems.items()
+            f"{problem}: {', '.join(sorted(theirs(name) for name in names))}"
+            for problem, names in problems.items()
             if names
         )
         raise ValueError(
-            f"{file} does not hold the weights of this {kind.model_type}; {'; '.join(listed)}. Copy it and "
+            f"{file} does not hold the weights of this {kind.name}; {'; '.join(listed)}. Copy it and "
             "config.json from one model"
         )
     for name, weight in weights.items():

@@ -1,30 +1,39 @@
 """Folders of `transformers.GPT2LMHeadModel`: names, settings, and matrices that stand the other way round."""
 
+import re
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from minibert.config import GptConfig, require
-from minibert.hub.folder_kind import FolderKind, Weights, naming, read_fields, rename, require_settings
+from minibert.hub.folder_kind import (
+    FolderKind,
+    Weights,
+    drop_copy,
+    join,
+    naming,
+    read_fields,
+    require_settings,
+    split,
+)
 from minibert.model.gpt import Gpt
-
-PARTS = ("query", "key", "value")
-"""What theirs have in one matrix, c_attn, in this order."""
 
 MODULES = {
     "tokens": "transformer.wte",
     "positions": "transformer.wpe",
     "blocks.#.attention_norm": "transformer.h.#.ln_1",
-    **{f"blocks.#.attention.{part}": "transformer.h.#.attn.c_attn" for part in PARTS},
+    "blocks.#.attention.query": "transformer.h.#.attn.c_attn",
+    "blocks.#.attention.key": "transformer.h.#.attn.c_attn",
+    "blocks.#.attention.value": "transformer.h.#.attn.c_attn",
     "blocks.#.attention.output": "transformer.h.#.attn.c_proj",
     "blocks.#.feedforward_norm": "transformer.h.#.ln_2",
     "blocks.#.feedforward.expand": "transformer.h.#.mlp.c_fc",
     "blocks.#.feedforward.contract": "transformer.h.#.mlp.c_proj",
     "norm": "transformer.ln_f",
 }
-"""Our modules and theirs; # stands for the number of a block."""
+"""Our modules and theirs; # stands for the number of a block. Query, key and value are one of theirs, in this
+order."""
 
 TURNED = (".c_attn.weight", ".c_proj.weight", ".c_fc.weight")
 """Weights by their names that stand in theirs as the transposes of ours."""
@@ -43,6 +52,7 @@ FIELDS = {
     "attention_dropout": "attn_pdrop",
     "norm_eps": "layer_norm_epsilon",
     "init_std": "initializer_range",
+    "pad_id": "pad_token_id",
 }
 """Our settings and theirs, where the values mean the same."""
 
@@ -67,17 +77,9 @@ def turn(name: str, tensor: Tensor) -> Tensor:
     return tensor.t() if name.endswith(TURNED) and tensor.ndim == 2 else tensor
 
 
-def rank(name: str) -> int:
-    """Return the place of a weight by our name among the three that theirs have in one; 0 for all others."""
-    return next((place for place, part in enumerate(PARTS) if f".{part}." in name), 0)
-
-
 def to_hugging_face(state: Weights) -> Weights:
     """Give tensors by our names (weights or gradients) the names and the form of `transformers`."""
-    pieces: dict[str, list[Tensor]] = {}
-    for name in sorted(state, key=rank):
-        pieces.setdefault(rename(name, MODULES), []).append(state[name])
-    return {name: turn(name, torch.cat(tensors)).contiguous() for name, tensors in pieces.items()}
+    return {name: turn(name, tensor).contiguous() for name, tensor in join(state, MODULES).items()}
 
 
 def from_hugging_face(state: Weights) -> Weights:
@@ -87,23 +89,12 @@ def from_hugging_face(state: Weights) -> Weights:
     and the copy of the tied weight (left out when equal). Raises ValueError for an output projection that is
     not the token embedding.
     """
-    bare = {name.removeprefix("transformer."): tensor for name, tensor in state.items()}
-    output = bare.pop("lm_head.weight", None)
-    if output is not None and not torch.equal(output, bare.get("wte.weight", output)):
-        raise ValueError(
-            "lm_head.weight is not transformer.wte.weight: the model was trained with an output of its own, "
-            "and ours shares it with the input; load a model with tie_word_embeddings"
-        )
-    theirs = {theirs.removeprefix("transformer."): ours for ours, theirs in MODULES.items()}
     found: Weights = {}
-    for name, tensor in bare.items():
-        ours, tensor = rename(name, theirs), turn(name, tensor)
-        if ".c_attn." in name and tensor.ndim:
-            for part, piece in zip(PARTS, tensor.chunk(3), strict=False):
-                found[ours.replace(f".{PARTS[-1]}.", f".{part}.")] = piece
-        elif not name.endswith(BUFFERS):
-            found[ours] = tensor
-    return found
+    for name, tensor in state.items():
+        if not name.endswith(BUFFERS):
+            found[re.sub(r"^(wte|wpe|h|ln_f)\.", r"transformer.\1.", name)] = turn(name, tensor)
+    drop_copy(found, "lm_head.weight", "transformer.wte.weight")
+    return split(found, MODULES)
 
 
 def write_config(config: GptConfig) -> dict[str, Any]:
@@ -143,6 +134,7 @@ def read_config(values: dict[str, Any], file: Path) -> GptConfig:
 
 
 GPT = FolderKind(
+    "GPT-2",
     "gpt2",
     GptConfig,
     Gpt,

@@ -139,6 +139,7 @@ SIZES = {
 
 LLAMA, QWEN = (
     FolderKind(
+        name,
         model_type,
         shape,
         model,
@@ -150,8 +151,8 @@ LLAMA, QWEN = (
         sizes=SIZES,
         blocks="blocks.",
     )
-    for model_type, shape, model, read in (
-        ("llama", LlamaConfig, Llama, read_llama),
-        ("qwen3", QwenConfig, Qwen, read_qwen),
+    for name, model_type, shape, model, read in (
+        ("Llama", "llama", LlamaConfig, Llama, read_llama),
+        ("Qwen3", "qwen3", QwenConfig, Qwen, read_qwen),
     )
 )

@@ -4,10 +4,17 @@ import re
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from minibert.config import ModernBertConfig
-from minibert.hub.folder_kind import FolderKind, Weights, naming, read_fields, rename, require_settings
+from minibert.hub.folder_kind import (
+    FolderKind,
+    Weights,
+    drop_copy,
+    join,
+    naming,
+    read_fields,
+    require_settings,
+    split,
+)
 from minibert.model.modernbert import ModernBertForPretraining
 
 MODULES = {
@@ -76,19 +83,9 @@ FULL, SLIDING = "full_attention", "sliding_attention"
 """What they call a block that sees the whole sequence, and one that sees a window."""
 
 
-def general(name: str) -> str:
-    """Return the module of a weight, with # for the number of its block."""
-    return re.sub(r"\d+", "#", name.rpartition(".")[0])
-
-
 def to_hugging_face(state: Weights) -> Weights:
     """Give tensors by our names (weights or gradients) the names of `transformers`; the tied weight once."""
-    order = list(MODULES)
-    stacks: dict[str, list[torch.Tensor]] = {}
-    for name in sorted(state, key=lambda name: order.index(general(name))):
-        if name != "words.weight":
-            stacks.setdefault(rename(name, MODULES), []).append(state[name])
-    return {name: torch.cat(stack) for name, stack in stacks.items()}
+    return join({name: tensor for name, tensor in state.items() if name != "words.weight"}, MODULES)
 
 
 def from_hugging_face(state: Weights) -> Weights:
@@ -98,19 +95,8 @@ def from_hugging_face(state: Weights) -> Weights:
     when equal). Raises ValueError for an output projection that is not the token embedding.
     """
     state = {re.sub(r"^(embeddings|layers|final_norm)\.", r"model.\1.", name): state[name] for name in state}
-    embedding = "model.embeddings.tok_embeddings.weight"
-    copied = state.pop("decoder.weight", None)
-    if copied is not None and not torch.equal(copied, state.setdefault(embedding, copied)):
-        raise ValueError(
-            f"decoder.weight is not {embedding}: the model was trained with an output of its own, and ours "
-            "shares it with the input; load a model with tie_word_embeddings"
-        )
-    ours: Weights = {}
-    for name, tensor in state.items():
-        parts = [part for part, theirs in MODULES.items() if theirs == general(name)] or [general(name)]
-        for part, piece in zip(parts, tensor.chunk(len(parts)), strict=False):
-            ours[rename(name, {general(name): part})] = piece
-    return ours
+    drop_copy(state, "decoder.weight", "model.embeddings.tok_embeddings.weight")
+    return split(state, MODULES)
 
 
 def layer_types(layers: int, global_every: int) -> list[str]:
@@ -174,6 +160,7 @@ def read_global_every(values: dict[str, Any], layers: int, file: Path) -> int:
 
 
 MODERNBERT = FolderKind(
+    "ModernBERT",
     "modernbert",
     ModernBertConfig,
     ModernBertForPretraining,

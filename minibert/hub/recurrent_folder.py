@@ -14,7 +14,9 @@ def as_it_is(state: Weights) -> Weights:
     return dict(state)
 
 
-def folder_kind(model_type: str, shape: type[RnnConfig], model: type[Rnn] | type[Lstm]) -> FolderKind:
+def folder_kind(
+    name: str, model_type: str, shape: type[RnnConfig], model: type[Rnn] | type[Lstm]
+) -> FolderKind:
     """Return the kind of folder of one recurrent model."""
     settings = [field.name for field in dataclasses.fields(shape)]
 
@@ -25,6 +27,7 @@ def folder_kind(model_type: str, shape: type[RnnConfig], model: type[Rnn] | type
             raise ValueError(f"{file} does not describe a {model_type}: {error}") from None
 
     return FolderKind(
+        name,
         model_type,
         shape,
         model,
@@ -38,5 +41,5 @@ def folder_kind(model_type: str, shape: type[RnnConfig], model: type[Rnn] | type
     )
 
 
-RNN = folder_kind("minibert-rnn", RnnConfig, Rnn)
-LSTM = folder_kind("minibert-lstm", LstmConfig, Lstm)
+RNN = folder_kind("RNN", "minibert-rnn", RnnConfig, Rnn)
+LSTM = folder_kind("LSTM", "minibert-lstm", LstmConfig, Lstm)

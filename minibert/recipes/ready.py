@@ -219,7 +219,7 @@ def held_out_of(text: Text, config: PretrainConfig) -> Batches | None:
 def fresh_model(shape: Shape, text: Text, config: PretrainConfig) -> nn.Module:
     """Return a model with fresh weights, its vocabulary that of the tokenizer."""
     own = {"vocab_size": len(text.tokenizer)}
-    if hasattr(shape, "pad_id"):
+    if getattr(shape, "pad_id", None) is not None:
         own["pad_id"] = text.tokenizer.pad_id
     model = new_model(dataclasses.replace(shape, **own), torch.Generator().manual_seed(config.seed))
     if config.objective != "clm" and config.word_bias == "frequencies":
