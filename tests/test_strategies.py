@@ -158,6 +158,13 @@ def test_the_top_blocks_start_afresh_as_those_of_a_new_model(kind: str) -> None:
     assert torch.equal(block.attention_norm.weight, torch.ones(16))
 
 
+def test_a_body_without_a_pooler_has_none_that_starts_afresh() -> None:
+    model = task_model()
+    del model.body.pooler
+    prepare(model, FinetuneConfig(fresh_layers=1), Generator().manual_seed(0))
+    assert not any("pooler" in name for name, _ in model.named_parameters())
+
+
 def test_what_starts_afresh_is_drawn_by_the_generator() -> None:
     first, again, other = (task_model() for _ in range(3))
     for model, seed in ((first, 1), (again, 1), (other, 2)):

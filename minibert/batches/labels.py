@@ -1,7 +1,8 @@
 """Labelled texts become batches: rows of like length together, padded to the longest of the batch."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,15 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from minibert.batches.batch import IGNORE
-from minibert.batches.sampling import examples_at, random_bits
+from minibert.batches.sampling import Bits, examples_at, random_bits
 
 Ints = NDArray[np.int64]
 
 POOL = 32
 """Batches whose rows are sorted by length together; fewer where these would be much of an epoch."""
 
-ORDER = 41
-"""The stream of random bits that orders the batches of a pool."""
+ORDER, CHANGES = 41, 42
+"""The streams of random bits that order the batches of a pool, and that augmentation draws from."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Ragged:
     """Rows of different length, one behind the other."""
 
     values: NDArray
-    """(sum of the lengths,)"""
+    """(sum of the lengths,), or with further axes."""
     starts: Ints
     """(R + 1,): row r is values[starts[r] : starts[r + 1]]."""
 
@@ -45,12 +46,17 @@ class Ragged:
         """(R,)"""
         return np.diff(self.starts)
 
-    def padded(self, rows: Ints, fill: int) -> Ints:
-        """Return some rows (B,) as (B, T), T the longest of them, filled up with `fill` on the right."""
+    def padded(self, rows: Ints, fill: int) -> NDArray:
+        """Return some rows (B,) as (B, T), T the longest of them, filled up with `fill` on the right.
+
+        Further axes of the values stay behind these two.
+        """
         starts, lengths = self.starts[rows], self.lengths[rows]
         place = np.arange(lengths.max(initial=0))
         inside = place < lengths[:, None]  # (B, T)
-        return np.where(inside, self.values[np.where(inside, starts[:, None] + place, 0)], fill)
+        values = self.values[np.where(inside, starts[:, None] + place, 0)]
+        values[~inside] = fill
+        return values
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,11 @@ class LabelledBatch:
         for field in fields(self):
             value = getattr(self, field.name)
             moved[field.name] = None if value is None else value.to(device, non_blocking=True)
-        return LabelledBatch(**moved)
+        return replace(self, **moved)
+
+    def logits(self, model: Any) -> Tensor:
+        """Return the logits of a task model for these rows."""
+        return model(self.ids, self.segments, self.attend)
 
 
 def batch_of(encoded: Encoded, rows: Ints, pad_id: int) -> LabelledBatch:
@@ -140,6 +150,8 @@ class LabelledBatches:
     batch_size: int
     """B."""
     seed: int = 0
+    augment: Callable[[Ints, Bits], Encoded] | None = None
+    """Rows (B,) and random bits (B,) of each in this epoch -> the same rows, changed: see `augmenting`."""
 
     def __post_init__(self) -> None:
         if not len(self.encoded):
@@ -154,18 +166,27 @@ class LabelledBatches:
         """Batches that are sorted together: at most a quarter of an epoch, else its rows would meet again."""
         return max(1, min(POOL, len(self) // (4 * self.batch_size)))
 
-    def rows(self, step: int) -> Ints:
-        """Return the rows (B,) of the batch of a step, counted from 0."""
+    def drawn(self, step: int) -> tuple[Ints, Ints]:
+        """Return the epochs (B,) and the rows (B,) of the batch of a step, counted from 0."""
         B, (number, place) = self.batch_size, divmod(step, self.pool)
-        _, drawn = examples_at(number * self.pool * B, self.pool * B, len(self), self.seed)
-        like = drawn[np.argsort(self.encoded.ids.lengths[drawn], kind="stable")].reshape(self.pool, B)
+        epochs, rows = examples_at(number * self.pool * B, self.pool * B, len(self), self.seed)
+        like = np.argsort(self.encoded.ids.lengths[rows], kind="stable").reshape(self.pool, B)
         order = np.argsort(random_bits(self.seed, ORDER, number, np.arange(self.pool)))
-        return like[order[place]]
+        chosen = like[order[place]]
+        return epochs[chosen], rows[chosen]
 
     def __call__(self, step: int, first: int = 0, count: int | None = None) -> LabelledBatch:
         """Return the batch of a step; or `count` of its rows, the first of them `first`."""
         count = self.batch_size - first if count is None else count
-        return batch_of(self.encoded, self.rows(step)[first : first + count], self.pad_id)
+        epochs, rows = (part[first : first + count] for part in self.drawn(step))
+        if self.augment is None:
+            return self.of(rows)
+        changed = self.augment(rows, random_bits(self.seed, CHANGES, epochs, rows))
+        return replace(batch_of(changed, np.arange(count), self.pad_id), rows=torch.from_numpy(rows))
+
+    def of(self, rows: Ints) -> LabelledBatch:
+        """Return some rows (B,), as they are, as a batch."""
+        return batch_of(self.encoded, rows, self.pad_id)
 
     def in_order(self, tokens: int) -> Iterator[LabelledBatch]:
         """Yield all rows once, the longest first, in batches of at most `tokens` with the padding."""
@@ -173,5 +194,5 @@ class LabelledBatches:
         order, start = np.argsort(-lengths, kind="stable"), 0
         while start < len(order):
             count = max(1, tokens // int(lengths[order[start]]))
-            yield batch_of(self.encoded, order[start : start + count], self.pad_id)
+            yield self.of(order[start : start + count])
             start += count

@@ -85,9 +85,11 @@ class FinetuneConfig(TrainConfig, LabelledTextConfig):
     lora_rank: int = 8
     """Rank of the small matrices, for --strategy lora."""
     lr: float | None = None
-    """Peak learning rate of the body; the strategy's own if not given."""
+    """Peak learning rate of the body's top block, or of what learns beside a frozen body; the strategy's own
+    if not given."""
     head_lr: float | None = None
-    """Peak learning rate of the new head; ten times the body's if not given."""
+    """Peak learning rate of the new head; ten times the body's if not given, and just `lr` where the body is
+    frozen."""
     layer_decay: float = 1.0
     """Each block learns at this share of the rate of the one above it."""
     fresh_layers: int = 0

@@ -69,7 +69,7 @@ def levels_at_start(config: FinetuneConfig, layers: int) -> int:
 
 @torch.no_grad()
 def start_afresh(model: Any, blocks: int, generator: Generator) -> None:
-    """Give the top blocks, and the pooler, the weights they would have in a new model.
+    """Give the top blocks, and the pooler where there is one, the weights they would have in a new model.
 
     Source: Zhang et al. 2020, "Revisiting few-sample BERT fine-tuning", section 5.
     """
@@ -77,7 +77,7 @@ def start_afresh(model: Any, blocks: int, generator: Generator) -> None:
     new_body = getattr(new, "bert", new)
     own, L = dict(model.body.named_parameters()), len(model.body.blocks)
     for name, fresh in new_body.named_parameters():
-        if level_of(name, L) > L - blocks:
+        if level_of(name, L) > L - blocks and name in own:
             own[name].copy_(fresh)
 
 
