@@ -5,8 +5,10 @@ import torch
 
 from minibert.config import BertConfig, PretrainConfig
 from minibert.model.bert import BertForPretraining
+from minibert.recipes import learning
 from minibert.recipes.byhand import NUMPY
 from minibert.recipes.learning import TORCH, Learning, divide
+from minibert.train.loss import IGNORE
 
 
 def small() -> BertForPretraining:
@@ -50,3 +52,22 @@ def test_the_optimisers_have_all_parameters_once_and_the_rates_asked_for(learnin
 def test_in_torch_adamw_is_the_fused_one() -> None:
     adamw = TORCH.optimizers(small(), PretrainConfig())[0]
     assert isinstance(adamw, torch.optim.AdamW) and adamw.defaults["fused"]
+
+
+@pytest.mark.parametrize("with_bias", [True, False])
+def test_a_few_logits_made_at_once_and_many_joined_with_their_loss_give_one_loss_and_one_gradient(
+    with_bias: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = torch.Generator().manual_seed(3)
+    found = []
+    values = [torch.randn(shape, dtype=torch.float64, generator=draw) for shape in ((9, 4), (7, 4), (7,))]
+    targets = torch.tensor([0, 1, 2, 3, 4, 5, 6, IGNORE, 0])
+    for few in (9 * 7, 9 * 7 - 1):
+        monkeypatch.setattr(learning, "FEW", few)
+        features, weight, bias = (value.clone().requires_grad_() for value in values)
+        loss = learning.words_loss(features, weight, bias if with_bias else None, targets)
+        loss.backward()
+        found.append((loss, features.grad, weight.grad, bias.grad))
+        assert ("LinearCrossEntropy" in type(loss.grad_fn).__name__) == (few < 9 * 7)
+    for plain, joined in zip(*found, strict=True):
+        assert (plain is None and joined is None) or torch.allclose(plain, joined, rtol=0, atol=1e-13)

@@ -136,7 +136,7 @@ class NanoLoop:
 def race(preset: str, config: PretrainConfig, text: Text, nano: NanoLoop) -> tuple[nn.Module, list[float]]:
     """Train ours for `config.steps`, nanoGPT's between them; return the model and the seconds of each."""
     shape = model_config(preset, config)
-    same = {"activation": "gelu"} if isinstance(shape, GptConfig) else {}  # as nanoGPT has it
+    same = {"activation": "gelu", "max_positions": T} if isinstance(shape, GptConfig) else {}  # as nanoGPT's
     shape = replace(shape, vocab_size=len(text.tokenizer), **same)
     model = new_model(shape, torch.Generator().manual_seed(0))
     seconds: list[float] = []
