@@ -6,6 +6,10 @@ from typing import Literal
 from minibert.config.values import require
 
 
+EVALUATE_EVERY = 250
+"""Steps between two looks at the held-out text, where nothing is said."""
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """How the loop trains, whatever the model (see `minibert.train.loop`)."""
@@ -51,8 +55,8 @@ class TrainConfig:
     """The newest checkpoints that stay; the best on held-out text stays besides."""
     log_every: int = 20
     """Steps between two lines in metrics.jsonl."""
-    evaluate_every: int = 250
-    """Steps between two looks at the held-out text."""
+    evaluate_every: int | None = None
+    """Steps between two looks at the held-out text; 250 if not given, and in fine-tuning an epoch."""
     tensorboard: bool = False
     """Write the numbers for TensorBoard, too, into the folder `tensorboard` of the run."""
     profile: bool = False
@@ -73,3 +77,8 @@ class TrainConfig:
             require(value is None or value > 0, f"{name} must be above 0, got {value}")
         require(self.seed >= 0, f"seed must be at least 0, got {self.seed}")
         require(0 <= self.warmup <= 1, f"warmup must be in [0, 1], got {self.warmup}")
+
+    @property
+    def look_every(self) -> int:
+        """Steps between two looks at the held-out text."""
+        return self.evaluate_every or EVALUATE_EVERY

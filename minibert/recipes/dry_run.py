@@ -75,7 +75,7 @@ class DryRun:
     @property
     def pace(self) -> float:
         """Seconds from step to step, with each step's share of the looks."""
-        return self.step_seconds + self.look_seconds / self.config.evaluate_every
+        return self.step_seconds + self.look_seconds / self.config.look_every
 
     @property
     def steps(self) -> int:

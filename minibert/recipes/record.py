@@ -56,7 +56,7 @@ def read_record(path: Path) -> dict[str, Any]:
     """Read run.json. Raises ValueError, naming it, when it does not say what a resumed run needs to know."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        missing = {"preset", "command", "config", "model", "data", "started"} - set(record)
+        missing = {"command", "config", "model", "data", "started"} - set(record)
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"{path} is not the record of a run ({error}): put it back as it was, or start a new run with "
@@ -79,12 +79,22 @@ def describe_run(
     text: Text,
     device: torch.device,
 ) -> dict[str, Any]:
-    """Return what run.json says."""
-    packages = ("torch", "numpy", "tokenizers")
+    """Return what run.json says of a pretraining."""
     return {
         "preset": preset,
+        **describe_training(config, command, shape, parameters, device),
+        "data": {"corpus": list(config.corpus), "cards": describe_cards(config.corpus), **text.describe()},
+    }
+
+
+def describe_training(
+    config: TrainConfig, command: str, shape: Shape, parameters: int, device: torch.device
+) -> dict[str, Any]:
+    """Return what run.json says of any run."""
+    packages = ("torch", "numpy", "tokenizers")
+    return {
         "command": command,
-        "config": json.loads(json.dumps(dataclasses.asdict(config), default=str)),
+        "config": as_json(config),
         "model": dataclasses.asdict(shape),
         "parameters": parameters,
         "versions": {"minibert": minibert.__version__, "python": platform.python_version()}
@@ -94,8 +104,12 @@ def describe_run(
         "threads": torch.get_num_threads(),
         "started": now(),
         "finished": None,
-        "data": {"corpus": list(config.corpus), "cards": describe_cards(config.corpus), **text.describe()},
     }
+
+
+def as_json(config: Any) -> dict[str, Any]:
+    """Return a configuration as JSON gives it back: tuples are lists, paths are text."""
+    return json.loads(json.dumps(dataclasses.asdict(config), default=str))
 
 
 def describe_cards(corpus: Sequence[str]) -> list[dict[str, str]]:
@@ -112,15 +126,15 @@ def now() -> str:
 
 def require_same(before: dict[str, Any], record: dict[str, Any], out: Path) -> None:
     """Raise ValueError unless a resumed run has the settings, the text and the tokenizer it began with."""
-    for kind in ("tokenizer", "fingerprint"):
+    for kind, called in (("tokenizer", "tokenizer in"), ("fingerprint", "text of")):
         was, came = before["data"][kind], record["data"][kind]
-        what = {"tokenizer": "tokenizer in", "fingerprint": "text of"}[kind]
         require(
             was == came,
-            f"the {what} {out} is not the one the run began with (sha256 {was[:12]}, now {came[:12]}): "
+            f"the {called} {out} is not the one the run began with (sha256 {was[:12]}, now {came[:12]}): "
             "restore it, or start a new run with --out FOLDER",
         )
-    was, came = ({"preset": r["preset"], **r["config"], **r["model"]} for r in (before, record))
+    what = ("preset", "task", "body")
+    was, came = ({name: r.get(name) for name in what} | r["config"] | r["model"] for r in (before, record))
     differing = [
         f"{name} {was.get(name)!r}, now {came[name]!r}"
         for name in came

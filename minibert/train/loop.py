@@ -206,7 +206,7 @@ class Loop:
     @property
     def look_is_due(self) -> bool:
         """Whether it is time to look at held-out text, and not done yet."""
-        every = self.config.evaluate_every
+        every = self.config.look_every
         return self.watch.evaluate is not None and self.at.looked < self.at.step and self.due(every)
 
     def exchange(self, losses: Mapping[str, Tensor]) -> News:
