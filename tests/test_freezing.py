@@ -2,33 +2,30 @@
 
 import pytest
 import torch
-from task_stand_ins import SHAPES, some_ids, task_model
+from classifiers import KINDS, body_name, classifier, some_ids
 
 from minibert.model.freezing import layer_rates, let_learn, level_of, levels, unfrozen
 
 
-@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_weight_is_of_one_level(kind: str) -> None:
-    model = task_model(kind)
+    model = classifier(kind)
     stack = levels(model)
     assert len(stack) == 3 + 2
     assert sorted(id(p) for level in stack for p in level) == sorted(id(p) for p in model.parameters())
 
 
-@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_embeddings_lie_lowest_and_what_is_new_highest(kind: str) -> None:
-    model = task_model(kind)
+    model = classifier(kind)
     names = {id(p): name for name, p in model.named_parameters()}
-    stack = [[names[id(p)].removeprefix("encoder.") for p in level] for level in levels(model)]
+    stack = [[names[id(p)].removeprefix(body_name(kind)) for p in level] for level in levels(model)]
     assert all(name.startswith(("embedding.", "tokens.", "positions.")) for name in stack[0])
     for i in range(3):
         assert f"blocks.{i}.attention.query.weight" in stack[i + 1]
-    assert {name.split(".")[0] for name in stack[3]} == {"blocks", "norm"} - (
-        {"norm"} if kind == "bert" else set()
-    )
-    assert {name.split(".")[0] for name in stack[4]} == {"head", "pooler"} - (
-        set() if kind == "bert" else {"pooler"}
-    )
+    above = {"bert": {"output", "pooler"}, "modernbert": {"output", "head"}, "gpt": {"output"}}
+    assert {name.split(".")[0] for name in stack[3]} == ({"blocks"} if kind == "bert" else {"blocks", "norm"})
+    assert {name.split(".")[0] for name in stack[4]} == above[kind]
 
 
 def test_a_level_is_read_off_the_name() -> None:
@@ -42,17 +39,17 @@ def test_a_level_is_read_off_the_name() -> None:
 
 @pytest.mark.parametrize("count", range(7))
 def test_the_top_levels_learn_and_those_below_are_frozen(count: int) -> None:
-    model = task_model()
+    model = classifier()
     let_learn(levels(model), 5)
     let_learn(levels(model), count)
     learning = [{p.requires_grad for p in level} for level in levels(model)]
     assert learning == [{i >= 5 - count} for i in range(5)]
 
 
-@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_no_backward_pass_goes_below_what_learns(kind: str, count: int) -> None:
-    model = task_model(kind)
+    model = classifier(kind)
     let_learn(levels(model), count)
     seen = {}
     for i, block in enumerate(model.body.blocks):

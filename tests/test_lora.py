@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from task_stand_ins import SHAPES, some_ids, task_model
+from classifiers import KINDS, classifier, some_ids
 from torch import Generator, nn
 
 from minibert.model.lora import ALPHA, LoraLinear, add_lora, lora, merge, merge_lora
@@ -75,17 +75,17 @@ def test_a_rank_that_saves_nothing_is_refused() -> None:
         LoraLinear(nn.Linear(6, 5), 5)
 
 
-@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_queries_and_values_of_every_block_learn(kind: str) -> None:
-    model = task_model(kind)
+    model = classifier(kind)
     add_lora(model.body.blocks, 2, Generator().manual_seed(0))
     adapted = [name for name, layer in model.body.named_modules() if isinstance(layer, LoraLinear)]
     assert adapted == [f"blocks.{i}.attention.{part}" for i in range(3) for part in ("query", "value")]
 
 
-@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_merged_model_is_a_plain_one_with_the_same_outputs(kind: str) -> None:
-    model = task_model(kind).eval()
+    model = classifier(kind).eval()
     names = list(dict(model.named_parameters()))
     with_lora = copy.deepcopy(model)
     add_lora(with_lora.body.blocks, 2, Generator().manual_seed(0))

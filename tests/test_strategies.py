@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from task_stand_ins import SHAPES, TaskModel, some_ids, task_model
+from classifiers import KINDS, body_name, classifier, some_ids
 from torch import Generator
 
 from minibert.config import FinetuneConfig
@@ -14,20 +14,20 @@ from minibert.recipes.strategies import at_step, merged, optimizers, prepare
 LABELS = torch.tensor([0, 1, 2, 0])
 
 
-def ready(kind: str = "bert", **chosen: Any) -> tuple[TaskModel, FinetuneConfig]:
-    model, config = task_model(kind), FinetuneConfig(**{"lora_rank": 2, **chosen})
+def ready(kind: str = "bert", **chosen: Any) -> tuple[Any, FinetuneConfig]:
+    model, config = classifier(kind), FinetuneConfig(**{"lora_rank": 2, **chosen})
     prepare(model, config, Generator().manual_seed(5))
     return model, config
 
 
-def learning(model: TaskModel) -> list[bool]:
+def learning(model: Any) -> list[bool]:
     """Return for each level, from the embeddings up, whether all of it learns; none may do so in part."""
     found = [{p.requires_grad for p in level} for level in levels(model)]
     assert all(len(kinds) == 1 for kinds in found)
     return [kinds.pop() for kinds in found]
 
 
-def take_steps(model: TaskModel, config: FinetuneConfig, first: int = 0, count: int = 3) -> None:
+def take_steps(model: Any, config: FinetuneConfig, first: int = 0, count: int = 3) -> None:
     """Train as the loop does, 2 steps to an epoch."""
     own, hook = optimizers(model, config), at_step(model, config, 2)
     for step in range(first, first + count):
@@ -59,16 +59,16 @@ def test_a_strategy_says_which_levels_learn_first(strategy: str, expected: list[
     assert learning(ready(strategy=strategy)[0]) == expected
 
 
-@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_weights_that_learn_move_and_no_others(kind: str) -> None:
-    everything = {name for name, _ in task_model(kind).named_parameters()}
-    head = {name for name in everything if name.startswith(("head.", "encoder.pooler."))}
-    top = {name for name in everything if name.startswith(("encoder.blocks.2.", "encoder.norm."))}
+    everything, body = {name for name, _ in classifier(kind).named_parameters()}, body_name(kind)
+    head = {name for name in everything if name.startswith(("output.", "head.", "bert.pooler."))}
+    top = {name for name in everything if name.startswith((f"{body}blocks.2.", f"{body}norm."))}
     keys = {name for name in everything if name.endswith("key.bias")}  # the softmax takes them away again
     assert moved(kind, strategy="frozen") == head
     assert moved(kind, strategy="last", last_layers=1) | keys == head | top | keys
     assert moved(kind, strategy="whole", weight_decay=0.1) | keys == everything
-    pieces = {f"encoder.blocks.{i}.attention.{part}.weight" for i in range(3) for part in ("query", "value")}
+    pieces = {f"{body}blocks.{i}.attention.{part}.weight" for i in range(3) for part in ("query", "value")}
     assert moved(kind, strategy="lora", count=4) == head | pieces
 
 
@@ -95,8 +95,8 @@ def test_what_learns_is_a_function_of_the_step_alone() -> None:
 def test_levels_that_thaw_are_known_to_the_optimizer_from_the_start() -> None:
     assert {name.split(".")[1] for name in moved(count=2, strategy="gradual")} == {"pooler", "weight", "bias"}
     later = moved(count=4, strategy="gradual")
-    assert any(name.startswith("encoder.blocks.2.") for name in later)
-    assert not any(name.startswith(("encoder.blocks.1.", "encoder.embedding.")) for name in later)
+    assert any(name.startswith("bert.blocks.2.") for name in later)
+    assert not any(name.startswith(("bert.blocks.1.", "bert.embedding.")) for name in later)
 
 
 @pytest.mark.parametrize("strategy", ["frozen", "last", "lora"])
@@ -106,7 +106,7 @@ def test_the_optimizer_has_only_what_learns(strategy: str) -> None:
     assert {id(p) for p in own} == {id(p) for p in model.parameters() if p.requires_grad}
 
 
-def rate_of(model: TaskModel, config: FinetuneConfig) -> dict[str, tuple[float, float]]:
+def rate_of(model: Any, config: FinetuneConfig) -> dict[str, tuple[float, float]]:
     """Return the peak rate and the decay of each parameter."""
     names = {id(p): name for name, p in model.named_parameters()}
     (own,) = optimizers(model, config)
@@ -120,12 +120,12 @@ def rate_of(model: TaskModel, config: FinetuneConfig) -> dict[str, tuple[float, 
 def test_rates_fall_level_by_level_and_the_head_has_its_own() -> None:
     model, config = ready(lr=1.0, layer_decay=0.5, head_lr=7.0, weight_decay=0.2)
     rates = rate_of(model, config)
-    assert rates["head.weight"] == (7.0, 0.2)
-    assert rates["encoder.pooler.bias"] == (7.0, 0.0)
-    assert rates["encoder.blocks.2.attention.query.weight"] == (1.0, 0.2)
-    assert rates["encoder.blocks.1.attention_norm.weight"] == (0.5, 0.0)
-    assert rates["encoder.blocks.0.feedforward.expand.bias"] == (0.25, 0.0)
-    assert rates["encoder.embedding.tokens.weight"] == (0.125, 0.2)
+    assert rates["output.weight"] == (7.0, 0.2)
+    assert rates["bert.pooler.bias"] == (7.0, 0.0)
+    assert rates["bert.blocks.2.attention.query.weight"] == (1.0, 0.2)
+    assert rates["bert.blocks.1.attention_norm.weight"] == (0.5, 0.0)
+    assert rates["bert.blocks.0.feedforward.expand.bias"] == (0.25, 0.0)
+    assert rates["bert.embedding.tokens.weight"] == (0.125, 0.2)
     assert len(rates) == len(list(model.parameters()))
 
 
@@ -137,21 +137,21 @@ def test_the_rate_that_is_logged_is_that_of_the_flag() -> None:
 
 def test_a_new_head_learns_faster_than_a_body_that_learns_with_it() -> None:
     model, config = ready(lr=1e-4)
-    assert rate_of(model, config)["head.weight"][0] == pytest.approx(1e-3)
+    assert rate_of(model, config)["output.weight"][0] == pytest.approx(1e-3)
     model, config = ready(lr=1e-4, strategy="frozen")
-    assert rate_of(model, config)["head.weight"][0] == pytest.approx(1e-4)
+    assert rate_of(model, config)["output.weight"][0] == pytest.approx(1e-4)
 
 
-@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_top_blocks_start_afresh_as_those_of_a_new_model(kind: str) -> None:
-    model = task_model(kind)
+    model = classifier(kind)
     with torch.no_grad():
         for p in model.parameters():
             p.add_(1.0)  # weights that no new model has
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     prepare(model, FinetuneConfig(fresh_layers=2), Generator().manual_seed(0))
     changed = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
-    above = ("encoder.blocks.1.", "encoder.blocks.2.", "encoder.norm.", "encoder.pooler.")
+    above = tuple(body_name(kind) + part for part in ("blocks.1.", "blocks.2.", "norm.", "pooler."))
     assert changed == {name for name in before if name.startswith(above)}
     block = model.body.blocks[2]
     assert block.attention.query.weight.std().item() == pytest.approx(0.02, rel=0.2)
@@ -159,14 +159,14 @@ def test_the_top_blocks_start_afresh_as_those_of_a_new_model(kind: str) -> None:
 
 
 def test_a_body_without_a_pooler_has_none_that_starts_afresh() -> None:
-    model = task_model()
+    model = classifier()
     del model.body.pooler
     prepare(model, FinetuneConfig(fresh_layers=1), Generator().manual_seed(0))
     assert not any("pooler" in name for name, _ in model.named_parameters())
 
 
 def test_what_starts_afresh_is_drawn_by_the_generator() -> None:
-    first, again, other = (task_model() for _ in range(3))
+    first, again, other = (classifier() for _ in range(3))
     for model, seed in ((first, 1), (again, 1), (other, 2)):
         prepare(model, FinetuneConfig(fresh_layers=1), Generator().manual_seed(seed))
     weights = [model.body.blocks[2].attention.query.weight for model in (first, again, other)]
@@ -187,11 +187,11 @@ def test_blocks_that_are_not_there_or_do_not_learn_are_refused(chosen: dict, mes
         ready(**chosen)
 
 
-@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_model_is_saved_as_a_plain_one_and_goes_on_learning(kind: str) -> None:
     model, config = ready(kind, strategy="lora")
     take_steps(model, config)
     plain = merged(model)
-    assert list(dict(plain.named_parameters())) == list(dict(task_model(kind).named_parameters()))
+    assert list(dict(plain.named_parameters())) == list(dict(classifier(kind).named_parameters()))
     torch.testing.assert_close(plain(some_ids()), model(some_ids()), rtol=1e-6, atol=1e-6)
     assert any(name.endswith(".up") for name, _ in model.named_parameters())
