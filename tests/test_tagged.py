@@ -1,10 +1,18 @@
 """Sentences of words with tags, and what is refused."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from minibert.text.tagged import Sentence, join, read_sentences, read_texts
+from minibert.text.tagged import (
+    Sentence,
+    characters,
+    join,
+    read_sentences,
+    read_texts,
+    sentence_of,
+)
 
 
 def write(folder: Path, text: str) -> Path:
@@ -97,3 +105,98 @@ def test_a_ragged_row_of_conll_is_placed(tmp_path: Path, text: str, found: str) 
 )
 def test_words_are_joined_as_they_are_written(words: tuple[str, ...], line: str) -> None:
     assert join(words) == line
+
+
+def test_each_sentence_knows_where_it_begins(tmp_path: Path) -> None:
+    path = write(tmp_path, "-DOCSTART- O\n\na O\nb O\n\n\nc O\n")
+    assert [each.where for each in read_sentences(path, "conll")] == [
+        "small.txt, line 3",
+        "small.txt, line 7",
+    ]
+    path = write(tmp_path, "a/x\n\nb/y\n")
+    assert [each.where for each in read_sentences(path, "tagged")] == [
+        "small.txt, line 1",
+        "small.txt, line 3",
+    ]
+
+
+def places(path: Path, format: str) -> list[str]:
+    return [each.where for each in read_sentences(path, format)]
+
+
+def test_the_column_of_the_tags_can_be_chosen_in_conll(tmp_path: Path) -> None:
+    path = write(tmp_path, "EU NNP B-NP B-ORG\nrejects VBZ B-VP O\n")
+    assert [each.tags for each in read_sentences(path, "conll", tags="2")] == [("NNP", "VBZ")]
+    for wrong in ("1", "5", "0", "ner", "²"):
+        with pytest.raises(ValueError, match=f"4 columns .* a number from 2 to 4, got '{wrong}'"):
+            list(read_sentences(path, "conll", tags=wrong))
+    with pytest.raises(ValueError, match="has no column '2'"):
+        read_sentences(path, "tagged", tags="2")
+
+
+def test_a_column_of_words_alone_has_no_tags(tmp_path: Path) -> None:
+    path = write(tmp_path, "New\nYork\n")
+    assert list(read_sentences(path, "conll")) == [Sentence(("New", "York"), ())]
+
+
+def write_rows(folder: Path, *rows: dict) -> Path:
+    path = folder / "small.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_words_and_tags_are_lists_in_json_lines(tmp_path: Path) -> None:
+    path = write_rows(
+        tmp_path,
+        {"id": "0", "tokens": ["New York", "is"], "ner_tags": ["B-LOC", "O"]},
+        {"id": "1", "tokens": [], "ner_tags": []},
+        {"id": "2", "tokens": ["big"], "ner_tags": ["O"]},
+    )
+    sentences = list(read_sentences(path, "table"))
+    assert sentences == [Sentence(("New York", "is"), ("B-LOC", "O")), Sentence(("big",), ("O",))]
+    assert [each.where for each in sentences] == ["small.jsonl, row 1", "small.jsonl, row 3"]
+
+
+def test_columns_of_lists_are_guessed_where_there_is_one_way_alone(tmp_path: Path) -> None:
+    several = {"tokens": ["a"], "pos_tags": ["X"], "ner_tags": ["O"]}
+    with pytest.raises(ValueError, match="Lists: 'tokens', 'pos_tags', 'ner_tags'. Name the columns"):
+        list(read_sentences(write_rows(tmp_path, several), "table"))
+    told = read_sentences(write_rows(tmp_path, several), "table", tags="pos_tags")
+    assert list(told) == [Sentence(("a",), ("X",))]
+    told = read_sentences(write_rows(tmp_path, {"w": ["a"], "t": ["X"]}), "table", words="w")
+    assert list(told) == [Sentence(("a",), ("X",))]
+    with pytest.raises(ValueError, match="Lists: none"):
+        list(read_sentences(write_rows(tmp_path, {"text": "a b"}), "table"))
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ({"tokens": ["a"], "tags": []}, r"row 2: 1 words in 'tokens' but 0 tags in 'tags'"),
+        ({"tokens": ["a"], "tags": [3]}, r"row 2, column 'tags': expected a list of texts, got \[3\]"),
+        ({"tokens": ["a"]}, r"row 2, column 'tags': expected a list of texts, got null"),
+    ],
+)
+def test_lists_that_do_not_fit_are_placed(tmp_path: Path, row: dict, found: str) -> None:
+    path = write_rows(tmp_path, {"tokens": ["a"], "tags": ["X"]}, row)
+    with pytest.raises(ValueError, match=rf"small\.jsonl, {found}"):
+        list(read_sentences(path, "table"))
+
+
+def test_words_stand_in_their_text() -> None:
+    assert Sentence(("a", "b", "a")).places == [(0, 1), (2, 3), (4, 5)]
+    assert Sentence(tuple("他用")).places == [(0, 1), (1, 2)]
+    assert Sentence(("New York", "！", "2", "x")).text == "New York！2 x"  # no space of a word is lost
+    sentence = sentence_of("It's  in 上海, 3.5km_away!")
+    assert sentence.words == ("It", "'", "s", "in", "上海", ",", "3", ".", "5km_away", "!")
+    assert sentence.text == "It's  in 上海, 3.5km_away!"
+    assert [sentence.text[start:end] for start, end in sentence.places] == list(sentence.words)
+
+
+def test_words_become_characters_that_tell_where_they_end() -> None:
+    sentence = Sentence(("我", "喜欢", "图书馆", "Go"), ("r", "v", "n", "nx"), begins=False, where="here")
+    cut = characters(sentence)
+    assert cut.words == tuple("我喜欢图书馆Go")
+    assert " ".join(cut.tags) == "S B E B I E B E"
+    assert (cut.text, cut.begins, cut.where) == ("我喜欢图书馆Go", False, "here")
+    assert " ".join(characters(sentence, typed=True).tags) == "S-r B-v E-v B-n I-n E-n B-nx E-nx"
