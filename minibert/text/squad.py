@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -200,3 +201,15 @@ def place_of(answer: Answer, context: str, where: str) -> int:
             f"{there[:60]!r} does, nor near it. answer_start counts characters, not bytes, from 0"
         )
     return min(places, key=lambda place: abs(place - start))
+
+
+def shown(context: str, start: int, end: int) -> tuple[int, int]:
+    """Return where an answer begins and ends that is to be shown: no white space around it, accents whole.
+
+    The tokens of bytes hold the space before a word, and those of BERT leave out the mark behind a letter.
+    """
+    while end < len(context) and unicodedata.category(context[end]).startswith("M"):
+        end += 1
+    text = context[start:end]
+    start += len(text) - len(text.lstrip())
+    return start, start + len(text.strip())
