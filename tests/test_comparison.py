@@ -7,7 +7,7 @@ import pytest
 from figures import NOTHING, STEPS, dark, falling, line, overlapping, texts
 
 from minibert.plots import RunCurves, comparison_figure
-from minibert.plots.comparison import LONGEST, MARKERS, short
+from minibert.plots.comparison import LONGEST, MARKERS
 from minibert.plots.panels import smooth
 
 LOOKS = np.arange(500, 2001, 500)
@@ -98,6 +98,6 @@ def test_the_steep_start_does_not_flatten_the_rest() -> None:
 
 
 def test_a_long_name_keeps_its_beginning_and_its_end() -> None:
-    assert short("bert-tiny") == "bert-tiny"
-    long = "bert-tiny-on-sotu-with-a-rate-of-0.001"
-    assert short(long) == "bert-tiny-on-s…a-rate-of-0.001" and len(short(long)) == LONGEST
+    figure = comparison_figure([run("bert-tiny-on-sotu-with-a-rate-of-0.001")])
+    (name,) = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert name == "bert-tiny-on-s…a-rate-of-0.001" and len(name) == LONGEST

@@ -17,6 +17,7 @@ from minibert.plots.panels import (
     smooth,
     smooth_where_finite,
     sparse,
+    spread,
 )
 
 
@@ -67,6 +68,11 @@ def test_time_is_told_in_minutes_when_it_is_longer_than_two() -> None:
     assert label_time(axes, 120) == 1 and axes.get_xlabel() == "time trained (seconds)"
     assert label_time(axes, 600) == 60 and axes.get_xlabel() == "time trained (minutes)"
     np.testing.assert_allclose(axes.get_xlim(), (0, 10.2))
+
+
+def test_the_spread_is_the_standard_deviation_of_a_sample() -> None:
+    np.testing.assert_allclose(spread([1.0, 2.0, 3.0, 4.0]), (5 / 3) ** 0.5)
+    assert spread([0.7]) == 0.0
 
 
 def test_a_picture_replaces_the_old_one_only_when_it_is_whole(

@@ -3,19 +3,35 @@
 Every line differs by its style and carries its name; colour is never the only difference.
 """
 
+from minibert.plots.calibration import calibration_figure
 from minibert.plots.comparison import RunCurves, comparison_figure
+from minibert.plots.confusion import confusion_figure
 from minibert.plots.curves import LossCurve, loss_figure, optimizer_figure, scale_figure
+from minibert.plots.epochs import Learning, learning_figure
+from minibert.plots.examples_curve import examples_figure
+from minibert.plots.letters import families
+from minibert.plots.numbers import numbers_figure
 from minibert.plots.panels import save
 from minibert.plots.timing import phases_figure, speed_figure
+from minibert.plots.tradeoff import Cost, tradeoff_figure
 
 __all__ = [
+    "Cost",
+    "Learning",
     "LossCurve",
     "RunCurves",
+    "calibration_figure",
     "comparison_figure",
+    "confusion_figure",
+    "examples_figure",
+    "families",
+    "learning_figure",
     "loss_figure",
+    "numbers_figure",
     "optimizer_figure",
     "phases_figure",
     "save",
     "scale_figure",
     "speed_figure",
+    "tradeoff_figure",
 ]

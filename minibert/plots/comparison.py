@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from minibert.plots.letters import short
 from minibert.plots.panels import (
     label_right,
     label_steps,
@@ -67,7 +68,7 @@ def comparison_figure(runs: Sequence[RunCurves]) -> Figure:
 
     held_out = [(run.held_out_steps, run.held_out_seconds / scale, run.held_out) for run in runs]
     training = [(run.steps, run.seconds / scale, smooth_where_finite(run.values)) for run in runs]
-    names = [short(run.name) for run in runs]
+    names = [short(run.name, LONGEST) for run in runs]
     _draw(panels[0], "Held out", names, held_out, dots=True)
     _draw(panels[1], "Training, smoothed", names, training, dots=False)
 
@@ -76,12 +77,6 @@ def comparison_figure(runs: Sequence[RunCurves]) -> Figure:
         handles.values(), handles, loc="outside upper center", ncols=4, handlelength=4, frameon=False
     )
     return figure
-
-
-def short(name: str) -> str:
-    """Return a name that a picture has room for: of a long one its beginning and its end."""
-    half = LONGEST // 2
-    return name if len(name) <= LONGEST else f"{name[: half - 1]}…{name[-half:]}"
 
 
 def _draw(

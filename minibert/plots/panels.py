@@ -156,6 +156,11 @@ def largest(*arrays: np.ndarray) -> float:
     return float(values[np.isfinite(values)].max(initial=0.0))
 
 
+def spread(values: Sequence[float]) -> float:
+    """Return the standard deviation of a sample, 0 where there is one value alone."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write the figure as a PNG, whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
