@@ -75,6 +75,8 @@ def test_removing_takes_what_was_asked_for_whole_or_begun_and_no_more() -> None:
     assert others[0].is_file()
     assert others[2].is_file()
     assert cache.remove("stores") == 0
+    put("features/1/features.npy", 7)
+    assert cache.remove("features") == 7
 
 
 def test_a_folder_is_made_empty(tmp_path: Path) -> None:

@@ -57,7 +57,8 @@ def test_data_list_tells_what_is_here_and_what_the_cache_holds(
     out = " ".join(say("data list", capsys).split())
     assert "stories [in the cache, 0.1 MB] Three texts (en); few words" in out
     assert "tales [not here] Three texts" in out
-    assert f"{tmp_path / 'cache'}: data 0.1 MB, stores 2.3 MB, tokenizers 0.0 MB. $MINIBERT_CACHE sets" in out
+    sizes = "data 0.1 MB, stores 2.3 MB, tokenizers 0.0 MB, features 0.0 MB"
+    assert f"{tmp_path / 'cache'}: {sizes}. $MINIBERT_CACHE sets" in out
 
 
 def test_data_show_tells_all_that_a_card_says(index: Index, capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,7 +56,13 @@ def describe(shown: Card) -> dict[str, str]:
         value = getattr(shown, field.name)
         if field.name == "parts":
             for number, part in enumerate(value, 1):
-                rest = {"column": part.column if part.format == "table" else "", "label": part.label}
+                rest = {
+                    "named": f"{shown.name}:{part.name}" if part.name else "",
+                    "column": part.column if part.format == "table" else "",
+                    "label": part.label,
+                    "which means": ", ".join(f"{name} for {label}" for label, name in part.label_names),
+                    "rows with": " ".join(part.only),
+                }
                 words = [", ".join(part.files), f"format {part.format}"]
                 words += [f"{name} {text}" for name, text in rest.items() if text]
                 told[f"part {number}"] = "; ".join(words + ["held out"] * part.held_out)
@@ -81,7 +87,7 @@ class DataGet:
     def __call__(self) -> None:
         require_names(self.names, "get")
         for wanted in [card(name) for name in self.names]:
-            files = get(wanted.name).files
+            files = set(get(wanted.name).files)
             folder = Path(os.path.commonpath([file.parent for file in files]))
             count = "1 file" if len(files) == 1 else f"{len(files)} files"
             verified = "sha256 verified" if wanted.sha256 else "its card has no sha256 to verify"
@@ -90,20 +96,20 @@ class DataGet:
 
 @dataclass(frozen=True)
 class DataRemove:
-    """Remove data sets from the cache; `stores` and `tokenizers` remove what was made from corpora.
+    """Remove data sets from the cache; `stores`, `tokenizers` and `features` remove what was made from them.
 
     example:
       minibert data remove enwik8 stores
     """
 
     names: Annotated[
-        Positional[tuple[str, ...]], arg(metavar="NAME...", help=f"{NAMES} Or `stores`, `tokenizers`.")
+        Positional[tuple[str, ...]],
+        arg(metavar="NAME...", help=f"{NAMES} Or `stores`, `tokenizers`, `features`."),
     ]
 
     def __call__(self) -> None:
         require_names(self.names, "remove")
-        derived = [kind for kind in cache.KINDS if kind != "data"]
-        chosen = {name: None if name in derived else card(name) for name in self.names}
+        chosen = {name: None if name in cache.DERIVED else card(name) for name in self.names}
         for name, its_card in chosen.items():
             print(f"{name}: {human(cache.remove(name))} removed from {cache.cache_folder()}")
             if its_card and where(its_card) == "installed":

@@ -17,8 +17,12 @@ KINDS = {
     "data": "data sets that were downloaded",
     "stores": "token ids of corpora; made again when needed",
     "tokenizers": "vocabularies of corpora; made again when needed",
+    "features": "what frozen models say of labelled texts; made again when needed",
 }
 """The folders in the cache."""
+
+DERIVED = tuple(kind for kind in KINDS if kind != "data")
+"""Those that hold what was made from data sets."""
 
 
 def cache_folder() -> Path:
@@ -80,8 +84,8 @@ def size(folder: Path) -> int:
 
 
 def remove(name: str) -> int:
-    """Remove a card's downloaded files, whole or begun, or all `stores` or `tokenizers`; return the bytes."""
-    if name in ("stores", "tokenizers"):
+    """Remove a card's downloaded files, whole or begun, or a whole folder of DERIVED; return the bytes."""
+    if name in DERIVED:
         return _remove(cache_folder() / name)
     with locked(name):
         return _remove(data_folder(name)) + _remove(work_folder(name))
