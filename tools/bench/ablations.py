@@ -11,7 +11,8 @@ All learn from the card `sotu`, in the loop of `minibert pretrain`, and are aske
 
 A round is a run of each with one seed, so that a machine that becomes slower slows all of them. FILE gets a
 line of JSON for each run; runs that are in it are not made again, and after so many minutes none is begun:
-call it as often as it takes.
+call it as often as it takes. Once seed 0 has told how many steps a machine that is left alone takes in these
+seconds, `--repeat` makes the other seeds by steps, on a machine that is not.
 """
 
 import argparse
@@ -32,8 +33,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from minibert.config import LlamaConfig, PretrainConfig, QwenConfig, TokenizerKind, model_config
-from minibert.model.bert import SINUSOID_SCALE
+from minibert.config import LlamaConfig, PretrainConfig, TokenizerKind, model_config
+from minibert.model.bert import SINUSOID_SCALE, BertForPretraining
 from minibert.model.embedding import check_ids
 from minibert.model.feedforward import FeedForward
 from minibert.model.keys_values import KeysValues
@@ -122,6 +123,30 @@ class NoiseAtTheEnds(Qwen):
                 nn.init.normal_(block.feedforward.contract.weight, 0, std, generator)
 
 
+class LooksAside(BertForPretraining):
+    """A BERT that begins with what others must find: a head that looks at the token before, and one behind.
+
+    Sinusoids that are turned are those of another place (Vaswani et al. 2017, section 3.5). So in the first
+    block the queries of head 0 are turned back by a place, those of head 1 on by one, and both fit the keys
+    of a neighbour best. All of it goes on to learn.
+    """
+
+    SHARPNESS = 2.5
+    """Of queries and of keys."""
+
+    def start_weights(self, generator: Generator | None) -> None:
+        super().start_weights(generator)
+        attention: Any = self.bert.blocks[0].get_submodule("attention")
+        K = self.config.width // self.config.heads
+        speeds = 10000 ** (-torch.arange(0, K, 2) / self.config.width)
+        for head, turn in enumerate((-speeds, speeds)):
+            pairs = [torch.tensor([[t.cos(), t.sin()], [-t.sin(), t.cos()]]) for t in turn]
+            rows = slice(head * K, head * K + K)
+            with torch.no_grad():
+                attention.query.weight[rows, :K] = self.SHARPNESS * torch.block_diag(*pairs)
+                attention.key.weight[rows, :K] = self.SHARPNESS * torch.eye(K)
+
+
 # ---------------------------------------------------------------- the races
 
 
@@ -132,8 +157,10 @@ class Variant:
     preset: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What differs from the recipe."""
-    kind: type[Qwen] | None = None
+    kind: type[Qwen] | type[BertForPretraining] | None = None
     """The model, where no preset has it."""
+    once: bool = False
+    """Whether it is a look at another rate, by the first seed alone."""
 
 
 DECODERS = {
@@ -144,17 +171,20 @@ DECODERS = {
     "no gate": Variant("qwen-tiny", kind=PlainFeedForward),
     "noise at the ends": Variant("qwen-tiny", kind=NoiseAtTheEnds),
     "half the batch": Variant("qwen-tiny", {"batch_size": 16}),
-    "twice the batch": Variant("qwen-tiny", {"batch_size": 64}),
-    "AdamW": Variant("qwen-tiny", {"optimizer": "adamw", "lr": 4e-3}),
+    "twice the rates": Variant("qwen-tiny", {"lr": 8e-3, "matrix_lr": 0.03}, once=True),
+    "AdamW, 1e-3": Variant("qwen-tiny", {"optimizer": "adamw", "lr": 1e-3}, once=True),
+    "AdamW, 2e-3": Variant("qwen-tiny", {"optimizer": "adamw", "lr": 2e-3}),
+    "AdamW, 4e-3": Variant("qwen-tiny", {"optimizer": "adamw", "lr": 4e-3}, once=True),
+    "AdamW, 8e-3": Variant("qwen-tiny", {"optimizer": "adamw", "lr": 8e-3}, once=True),
     "GPT-2": Variant("gpt-tiny"),
-    "GPT-2, AdamW": Variant("gpt-tiny", {"optimizer": "adamw", "lr": 4e-3}),
+    "GPT-2, AdamW": Variant("gpt-tiny", {"optimizer": "adamw", "lr": 2e-3}),
 }
 
 ENCODERS = {
     "ModernBERT, Muon": Variant("modernbert-tiny"),
-    "ModernBERT, AdamW": Variant("modernbert-tiny", {"optimizer": "adamw", "lr": 4e-3}),
+    "ModernBERT, AdamW": Variant("modernbert-tiny", {"optimizer": "adamw", "lr": 2e-3}),
     "BERT, Muon": Variant("bert-tiny"),
-    "BERT, AdamW": Variant("bert-tiny", {"optimizer": "adamw", "lr": 1e-3}),
+    "BERT, AdamW": Variant("bert-tiny", {"optimizer": "adamw", "lr": 2e-3}),
 }
 
 PLATEAU = {
@@ -167,6 +197,7 @@ PLATEAU = {
     "AdamW, a quarter of the batch": Variant(
         "bert-tiny", {"optimizer": "adamw", "lr": 1e-3, "batch_size": 8}
     ),
+    "AdamW, heads that look aside": Variant("bert-tiny", {"optimizer": "adamw", "lr": 1e-3}, LooksAside),
     "AdamW, rotary (ModernBERT)": Variant("modernbert-tiny", {"optimizer": "adamw", "lr": 1e-3}),
 }
 
@@ -180,12 +211,13 @@ RACES: dict[str, tuple[Mapping[str, Variant], dict[str, Any], TokenizerKind]] = 
 
 def made(variant: Variant, config: PretrainConfig, text: Text) -> nn.Module:
     """Return the model of a variant, with fresh weights."""
-    shape = model_config(variant.preset, config)
+    usual: Any = fresh_model(model_config(variant.preset, config), text, config)
     if variant.kind is None:
-        return asked_for(fresh_model(shape, text, config), config)
-    assert isinstance(shape, QwenConfig)
-    shape = replace(shape, vocab_size=len(text.tokenizer))
-    return variant.kind(shape, torch.Generator().manual_seed(config.seed))
+        return asked_for(usual, config)
+    model: Any = variant.kind(usual.config, torch.Generator().manual_seed(config.seed))
+    if isinstance(model, LooksAside):
+        model.words.bias = usual.words.bias  # the log frequencies
+    return asked_for(model, config)
 
 
 def run(variant: Variant, config: PretrainConfig, text: Text, watch: bool) -> dict[str, Any]:
@@ -283,6 +315,7 @@ def main() -> None:
     length.add_argument("--steps", type=int, help="of a run")
     parser.add_argument("--seeds", type=int, default=3, help="rounds")
     parser.add_argument("--minutes", type=float, default=1e9, help="after which no run is begun")
+    parser.add_argument("--repeat", action="store_true", help="as many steps as seed 0 took, in any time")
     parser.add_argument("--heads", type=int, help="steps between two looks at the heads; encoders alone")
     chosen = parser.parse_args()
     logging.disable(logging.WARNING)
@@ -299,12 +332,14 @@ def main() -> None:
     end = time.monotonic() + 60 * chosen.minutes
     text = prepare(("sotu",), config.vocab_size, kind=kind, running=config.objective == "clm")
     lines = chosen.file.read_text().splitlines() if chosen.file.exists() else []
-    there = {(record["variant"], record["seed"]) for record in map(json.loads, lines)}
+    there = {(record["variant"], record["seed"]): record["steps"] for record in map(json.loads, lines)}
     for seed in range(chosen.seeds):
         for name, variant in variants.items():
-            if (name, seed) in there or time.monotonic() > end:
+            if (name, seed) in there or (variant.once and seed) or time.monotonic() > end:
                 continue
             own = replace(config, **variant.settings, seed=seed)
+            if chosen.repeat:
+                own = replace(own, steps=there[name, 0], max_minutes=None)
             result = run(variant, own, text, watch=chosen.heads is not None)
             told = {"race": chosen.race, "variant": name, "seed": seed, **result}
             with chosen.file.open("a") as file:
