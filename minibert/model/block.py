@@ -81,9 +81,14 @@ class CausalBlock(nn.Module):
         self.feedforward = FeedForward(config.width, config.feedforward, config.activation)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, past: LayerPast | None = None) -> Tensor:
-        """Map x (B, T, D) to (B, T, D); with a past, x goes on from it and is added to it."""
+    def forward(self, x: Tensor, past: LayerPast | None = None, rows: Tensor | None = None) -> Tensor:
+        """Map x (B, T, D) to (B, T, D), or to (N, D) where only the tokens at `rows` are wanted.
+
+        With a past, x goes on from it and is added to it. rows (N,): flat positions b T + t.
+        """
         x = x + self.dropout(self.attention(self.attention_norm(x), past))
+        if rows is not None:
+            x = take_rows(x, rows)  # (N, D)
         return x + self.dropout(self.feedforward(self.feedforward_norm(x)))
 
 

@@ -6,7 +6,6 @@ from torch import Generator, Tensor, nn
 
 from minibert.config import BertConfig, GptConfig, HeadConfig, ModernBertConfig
 from minibert.model.bert import Bert, BertForPretraining, padding_mask
-from minibert.model.block import take_rows
 from minibert.model.gpt import Gpt
 from minibert.model.layernorm import BiasFreeLayerNorm
 from minibert.model.modernbert import ModernBert, ModernBertForPretraining
@@ -208,10 +207,11 @@ class GptClassifier(TaskModel):
     def features(self, ids: Tensor, segments: Tensor | None = None, attend: Tensor | None = None) -> Tensor:
         """Return the hidden state of each last token that is not padding: (B, D).
 
-        ids as of `Gpt`; segments are not looked at. Raises ValueError for padding that is not on the right.
+        ids as of `Gpt`; segments are not looked at. What follows the attention of the last block is worked
+        out there alone. Raises ValueError for padding that is not on the right.
         """
         check_padding(ids, attend)
-        return take_rows(self.gpt.features(ids), last_rows(ids, attend))
+        return self.gpt.features(ids, rows=last_rows(ids, attend))
 
     def logits(self, features: Tensor) -> Tensor:
         """Return the logits of the labels: features (B, D) to (B, C)."""

@@ -74,10 +74,11 @@ class Gpt(nn.Module):
                 f"{longest}, or make the model with max_positions of at least {length}"
             )
 
-    def features(self, ids: Tensor, state: KeysValues | None = None) -> Tensor:
+    def features(self, ids: Tensor, state: KeysValues | None = None, rows: Tensor | None = None) -> Tensor:
         """Return what the next token is guessed from, after the last norm: (B, T, D).
 
-        ids (B, T) int64. With a state they go on from the tokens that it has seen, and are added to it.
+        ids (B, T) int64. With a state they go on from the tokens that it has seen, and are added to it. rows
+        (N,) int64, flat positions b T + t: where only these are wanted, (N, D).
         Raises ValueError for a sequence longer than the positions, for a state without room, and, on the CPU,
         for ids outside the vocabulary.
         """
@@ -90,9 +91,10 @@ class Gpt(nn.Module):
             places, pasts = state.grow(T), state.layers
 
         x = self.dropout(self.tokens(ids) + self.positions.weight[places])  # (B, T, D)
-        for block, past in zip(self.blocks, pasts, strict=True):
+        *below, (last, memory) = zip(self.blocks, pasts, strict=True)
+        for block, past in below:
             x = block(x, past)  # (B, T, D)
-        return self.norm(x)
+        return self.norm(last(x, memory, rows))
 
     def forward(self, ids: Tensor, state: KeysValues | None = None) -> Tensor:
         """Return the logits of every token's successor, (B, T, V); arguments and errors as for `features`."""

@@ -47,6 +47,16 @@ def check_the_model_is_its_blocks_one_after_another(size: Sizes, seed: int) -> N
         expect_same_slopes(model.features(given), model.norm(x), leaves, seed, "block after block")
 
 
+def check_the_rows_asked_for_are_those_of_the_whole(size: Sizes, seed: int) -> None:
+    """Flat positions b T + t; in value and all gradients."""
+    model, ids = draw(size, seed)
+    rows = torch.randint(ids.numel(), (size.N,), generator=Generator().manual_seed(seed))
+    rows[0] = ids.numel() - 1
+    expected = model.features(ids).flatten(0, 1)[rows]
+    leaves = dict(model.named_parameters())
+    expect_same_slopes(model.features(ids, rows=rows), expected, leaves, seed, "the whole, at the rows")
+
+
 def check_by_hand_the_stack_is_the_same(size: Sizes, seed: int) -> None:
     """In value and all gradients."""
     (case,) = (case for case in by_hand.CASES if case.name == "without the words")
