@@ -4,9 +4,10 @@ import pytest
 import torch
 from small_runs import small_store, small_tokenizer
 
-from minibert.config import BertConfig
+from minibert.config import BertConfig, HeadConfig
 from minibert.hub import save_pretrained
 from minibert.model.bert import BertForPretraining
+from minibert.model.classifier import BertClassifier
 from minibert.recipes.fill import fill, guess, sample_blanks
 from minibert.text.corpus import Document
 from minibert.text.store import build
@@ -54,6 +55,13 @@ def test_a_folder_without_a_tokenizer_is_refused(parts, tmp_path):
     save_pretrained(parts[0], None, tmp_path)
     with pytest.raises(ValueError, match="holds no tokenizer"):
         fill(tmp_path, "[MASK]")
+
+
+def test_a_model_for_a_task_is_refused(parts, tmp_path):
+    task_model = BertClassifier(parts[0].config, HeadConfig("classes", ("a", "b")))
+    save_pretrained(task_model, parts[1], tmp_path)
+    with pytest.raises(ValueError, match="holds a BertClassifier, which guesses no words"):
+        fill(tmp_path, "the baker [MASK] bread.")
 
 
 def test_sampled_blanks_hide_one_whole_word_and_know_it(parts, tmp_path):

@@ -4,7 +4,8 @@ import pytest
 import torch
 from small_runs import small_config
 
-from minibert.hub import from_pretrained
+from minibert.config import HeadConfig
+from minibert.hub import from_pretrained, save_pretrained, with_head
 from minibert.recipes import pretrain as module
 from minibert.recipes.pretrain import pretrain
 from minibert.recipes.ready import made_ready
@@ -49,6 +50,14 @@ def test_going_on_from_a_folder_takes_its_weights_tokenizer_and_sizes(run, tmp_p
 def test_sizes_beside_from_are_refused(run, tmp_path):
     with pytest.raises(ValueError, match="leave out: layers, width, heads"):
         pretrain("bert-tiny", small_config(tmp_path, from_folder=run))
+
+
+def test_a_model_for_a_task_is_no_start_for_pretraining(run, tmp_path):
+    classifier, tokenizer = with_head(run, HeadConfig("classes", ("a", "b")), torch.Generator())
+    save_pretrained(classifier, tokenizer, tmp_path)
+    config = small_config(tmp_path, from_folder=tmp_path, layers=None, width=None, heads=None)
+    with pytest.raises(ValueError, match="holds a BertClassifier; take the pretrained model"):
+        pretrain("bert-tiny", config)
 
 
 def test_what_is_made_ready_fits_together(tmp_path):

@@ -12,25 +12,15 @@ from safetensors.torch import save
 from minibert import sources
 from minibert.config import HeadConfig, Shape
 from minibert.files import replace_file
-from minibert.hub.bert_folder import BERT
-from minibert.hub.folder_kind import FolderKind, compare_sizes, load_weights, naming
-from minibert.hub.gpt_folder import GPT
-from minibert.hub.llama_folder import LLAMA, QWEN
-from minibert.hub.modernbert_folder import MODERNBERT
-from minibert.hub.recurrent_folder import LSTM, RNN
-from minibert.hub.task_folders import OUTPUTS, TASK_KINDS, TaskKind
+from minibert.hub.folder_kind import compare_sizes, load_weights, naming
+from minibert.hub.known_kinds import kind_of_body, kind_of_folder, kind_of_model, kind_of_shape, task_for
+from minibert.hub.task_folders import OUTPUTS
 from minibert.hub.weights import read_json, read_weights
 from minibert.model.bert import Bert
-from minibert.model.classifier import TaskModel
 from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.tokenizer import load_tokenizer
 
 log = logging.getLogger("minibert")
-
-KINDS: dict[str, FolderKind] = {
-    kind.model_type: kind for kind in (BERT, MODERNBERT, GPT, LLAMA, QWEN, RNN, LSTM)
-}
-"""The kinds of folders that can be opened, by the model_type of their config.json."""
 
 UNBOUNDED = 1 << 30
 """Longest sequence, for a tokenizer, of a model that has no positions (tokens)."""
@@ -50,9 +40,14 @@ def from_pretrained(model: str | Path) -> tuple[Any, BaseTokenizer | None]:
     """
     folder = sources.model_folder(model)
     opened, tokenizer, fresh = open_folder(folder)
-    for head in fresh:
-        log.warning("%s has no weights for %s: they start fresh", folder, head)
+    tell(folder, fresh)
     return opened, tokenizer
+
+
+def tell(folder: Path, fresh: list[str]) -> None:
+    """Warn of what a folder lacks."""
+    for part in fresh:
+        log.warning("%s has no weights for %s: they start fresh", folder, part)
 
 
 def encoder_from_pretrained(model: str | Path) -> tuple[Bert, BaseTokenizer | None]:
@@ -73,8 +68,8 @@ def with_head(
 ) -> tuple[Any, BaseTokenizer]:
     """Put a new head on the body of a folder: a task model on the CPU, and the body's tokenizer.
 
-    What the folder has for another task, or for pretraining, is left out. BERT's pooler and the dense layer
-    of ModernBERT's head come along where the folder has them, and start fresh where not.
+    What the folder has for pretraining or for another task is left out. BERT's pooler, and the dense layer in
+    ModernBERT's heads, come along where the folder has them; where not they start fresh, with a warning.
 
     Args:
         model: the folder or the data card, as for `from_pretrained`.
@@ -83,37 +78,38 @@ def with_head(
         dropout: replaces the dropout of the body, and that of its attention.
 
     Raises:
-        ValueError: the folder has no tokenizer, or a model that heads cannot stand on; or as of
+        ValueError: the folder has no tokenizer, or a model that no head can stand on; and as of
             `from_pretrained`.
     """
     folder = sources.model_folder(model)
     file = folder / "config.json"
     values = read_json(file)
-    task = task_for(head, kind_of_body(values, file), values, file)
-    kind = task.folder(head)
-    config: Any = kind.read_config(values, file)
+    body = kind_of_body(values, file)
+    config = body.read_config(values, file)
+    task = task_for(head, body, values, file)
     tokenizer = read_tokenizer(folder, values, config)
     if tokenizer is None:
         raise ValueError(f"{folder} holds no tokenizer (tokenizer.json or vocab.txt), so text cannot be read")
-    if dropout is not None:
-        config = dataclasses.replace(config, dropout=dropout, attention_dropout=dropout)
-    if config.pad_id is None:
-        config = dataclasses.replace(config, pad_id=padding(tokenizer))
+    kind = task.folder(head)
+    headed = kind.model(for_tuning(config, tokenizer, dropout), generator).eval()
 
     file, state = read_weights(folder)
-    thrown = {name for name in state if name.startswith(OUTPUTS)}
-    if thrown:
-        log.warning("%s has a head already (%s): it is left out", folder, ", ".join(sorted(thrown)))
+    useful = {name: tensor for name, tensor in state.items() if not name.startswith(OUTPUTS)}
+    if len(useful) < len(state):
+        log.warning("%s has the head of another task: it is left out, and a new one starts fresh", folder)
     with naming(file):
-        own = task.ours({name: tensor for name, tensor in state.items() if name not in thrown})
+        own = task.ours(useful)
+    own |= {name: weight for name, weight in headed.named_parameters() if name.startswith("output.")}
     compare_sizes(kind, config, own, file)
-    headed = kind.model(config, generator)
-    new = "the new head"
-    fresh = load_weights(dataclasses.replace(kind, heads={"output.": new, **task.kept}), headed, own, file)
-    for part in fresh:
-        if part != new:
-            log.warning("%s has no weights for %s: they start fresh", folder, part)
-    return headed.eval(), tokenizer
+    tell(folder, load_weights(dataclasses.replace(kind, heads=task.kept), headed, own, file))
+    return headed, tokenizer
+
+
+def for_tuning(config: Any, tokenizer: BaseTokenizer, dropout: float | None) -> Any:
+    """Return the shape of a body with another dropout, if one is given, and with an id of padding."""
+    if dropout is not None:
+        config = dataclasses.replace(config, dropout=dropout, attention_dropout=dropout)
+    return config if config.pad_id is not None else dataclasses.replace(config, pad_id=padding(tokenizer))
 
 
 def padding(tokenizer: BaseTokenizer) -> int:
@@ -122,39 +118,6 @@ def padding(tokenizer: BaseTokenizer) -> int:
     Raises ValueError for a tokenizer with neither.
     """
     return tokenizer.pad_id if "[PAD]" in tokenizer.specials else tokenizer.end_id
-
-
-def task_for(head: HeadConfig, body: FolderKind, values: dict[str, Any], file: Path) -> TaskKind:
-    """Return the kind of task model that puts a head on a body. Raises ValueError where there is none."""
-    for kind in TASK_KINDS:
-        if kind.body is body and head.task in kind.tasks and suits(kind, values):
-            return kind
-    known = dict.fromkeys(kind.body.name for kind in TASK_KINDS)
-    raise ValueError(f"{file} speaks of a {body.name}; heads for tasks stand on {' or '.join(known)} alone")
-
-
-def suits(kind: TaskKind, values: dict[str, Any]) -> bool:
-    """Return whether config.json says nothing else than a kind's settings."""
-    return all(values.get(name, value) == value for name, value in kind.settings.items())
-
-
-def kind_of_folder(values: dict[str, Any], file: Path) -> FolderKind:
-    """Return the kind of folder that config.json speaks of. Raises ValueError for one that ours cannot be."""
-    for kind in TASK_KINDS:
-        if kind.architecture in (values.get("architectures") or ()) and suits(kind, values):
-            return kind.folder(kind.read_head(values, file))
-    return kind_of_body(values, file)
-
-
-def kind_of_body(values: dict[str, Any], file: Path) -> FolderKind:
-    """Return the kind of model that config.json speaks of, whatever head is on it.
-
-    Raises ValueError for one that ours cannot be.
-    """
-    name = values.get("model_type", BERT.model_type)  # the first files of BERT did not say it
-    if name not in KINDS:
-        raise ValueError(f"{file}: model_type must be {' or '.join(KINDS)}, got {name!r}")
-    return KINDS[name]
 
 
 def open_folder(folder: Path) -> tuple[Any, BaseTokenizer | None, list[str]]:
@@ -171,19 +134,6 @@ def open_folder(folder: Path) -> tuple[Any, BaseTokenizer | None, list[str]]:
     compare_sizes(kind, config, state, file)
     model = kind.model(config, torch.Generator().manual_seed(0))
     return model.eval(), tokenizer, load_weights(kind, model, state, file)
-
-
-def kind_of_shape(config: Shape) -> FolderKind:
-    """Return the kind of folder that a pretrained model of this configuration is saved in."""
-    return next(kind for kind in KINDS.values() if kind.shape is type(config))
-
-
-def kind_of_model(model: Any) -> FolderKind:
-    """Return the kind of folder that a model is saved in."""
-    if isinstance(model, TaskModel):
-        task = next(kind for kind in TASK_KINDS if kind.model is type(model))
-        return task.folder(model.head_config)
-    return kind_of_shape(model.config)
 
 
 def new_model(config: Shape, generator: torch.Generator | None = None) -> Any:

@@ -66,6 +66,7 @@ BASE: dict[str, Any] = {
 WANTED = {
     "hidden_activation": ("gelu",),
     "classifier_activation": ("gelu",),
+    "classifier_pooling": ("cls", "mean"),
     "norm_bias": (False,),
     "attention_bias": (False,),
     "mlp_bias": (False,),

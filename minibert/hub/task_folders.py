@@ -52,6 +52,10 @@ class TaskKind:
     dropout: tuple[str, float] = ("", 0.0)
     """The setting that is the head's dropout where classifier_dropout is not set, and its default."""
 
+    def suits(self, values: dict[str, Any]) -> bool:
+        """Return whether config.json says nothing else than the settings."""
+        return all(values.get(name, said) == said for name, said in self.settings.items())
+
     def folder(self, head: HeadConfig) -> FolderKind:
         """Return the kind of the folders with this head."""
         body = self.body

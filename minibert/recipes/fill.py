@@ -9,6 +9,7 @@ from minibert.batches.sampling import permutation
 from minibert.config import require
 from minibert.hub import from_pretrained
 from minibert.model.bert import BertForPretraining
+from minibert.model.classifier import TaskModel
 from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.store import Store
 from minibert.text.wordpiece import is_chinese
@@ -44,6 +45,10 @@ def fill(run: Path, text: str, top: int = 5) -> list[Guesses]:
     model, tokenizer = from_pretrained(run)
     if tokenizer is None:
         raise ValueError(f"{run} holds no tokenizer (tokenizer.json or vocab.txt), so text cannot be read")
+    require(
+        not isinstance(model, TaskModel),
+        f"{run} holds a {type(model).__name__}, which guesses no words; take the folder it was made from",
+    )
     return guess(model, tokenizer, tokenizer.encode_blanks(text), top)
 
 

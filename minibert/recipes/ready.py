@@ -28,6 +28,7 @@ from minibert.config import (
 from minibert.files import folder_lock
 from minibert.hub import from_pretrained, new_model
 from minibert.model.bert import BertForPretraining
+from minibert.model.classifier import TaskModel
 from minibert.recipes.byhand import NUMPY
 from minibert.recipes.data import Text, prepare
 from minibert.recipes.evaluate import Batches, evaluate, held_out_batches
@@ -181,10 +182,9 @@ def starting_point(
         model, tokenizer = from_pretrained(config.from_folder)
         if tokenizer is None:
             raise ValueError(f"{config.from_folder} holds no tokenizer (tokenizer.json or vocab.txt)")
-        require(
-            type(model.config) is kind,
-            f"{config.from_folder} holds a {type(model).__name__}; name a preset of its kind",
-        )
+        holds = f"{config.from_folder} holds a {type(model).__name__}"
+        require(not isinstance(model, TaskModel), f"{holds}; take the pretrained model it was made from")
+        require(type(model.config) is kind, f"{holds}; name a preset of its kind")
     return model, load_tokenizer(out) if resumed else tokenizer
 
 
