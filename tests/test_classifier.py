@@ -2,15 +2,19 @@
 
 import pytest
 import torch
+from by_hand import by_hand
 from oracles import distance
 from task_models import ATTEND, IDS, LENGTHS, SEGMENTS, task_model
 
+from minibert.learn.checks import model_classifier as checks
 from minibert.model.classifier import (
     BertClassifier,
     GptClassifier,
     ModernBertClassifier,
     ModernBertMeanClassifier,
 )
+
+test_in_torch = by_hand(checks, examples=5)
 
 ALL = [BertClassifier, ModernBertClassifier, ModernBertMeanClassifier, GptClassifier]
 

@@ -1,10 +1,14 @@
 """Taggers: every token's logits, whatever stands beside its text in the batch."""
 
 import pytest
+from by_hand import by_hand
 from oracles import distance
 from task_models import ATTEND, IDS, LENGTHS, SEGMENTS, task_model
 
+from minibert.learn.checks import model_tagger as checks
 from minibert.model.tagger import BertTagger, GptTagger, ModernBertTagger
+
+test_in_torch = by_hand(checks, examples=5)
 
 
 @pytest.mark.parametrize("kind", [BertTagger, ModernBertTagger, GptTagger])
