@@ -176,11 +176,12 @@ class Tagging:
     def _told(self, text: Sentence, tags: Tags, log_p: NDArray[np.floating]) -> dict[str, Any]:
         """Return what a line says of a sentence, with the log-probabilities (W,) of its tags."""
         if self.segments:
-            return segmented(text.words, tags) | (
-                {"true": segmented(text.words, text.tags)} if text.tags else {}
-            )
-        told = {"words": list(text.words), "tags": list(tags)}
-        if self.scheme:
+            true = {"true": segmented(text.words, text.tags)} if text.tags else {}
+            return {**segmented(text.words, tags), **true}
+        told: dict[str, Any] = {"words": list(text.words), "tags": list(tags)}
+        if self.scheme is None:
+            told["probabilities"] = np.exp(log_p).tolist()
+        else:
             places = text.places
             told["entities"] = [
                 {
@@ -194,9 +195,7 @@ class Tagging:
                 }
                 for type, start, end in entities(tags)
             ]
-        else:
-            told["probabilities"] = np.exp(log_p).tolist()
-        return told | ({"true": {"tags": list(text.tags)}} if text.tags else {})
+        return {**told, "true": {"tags": list(text.tags)}} if text.tags else told
 
 
 def segmented(characters: Sequence[str], tags: Tags) -> dict[str, list[str]]:
