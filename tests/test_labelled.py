@@ -107,13 +107,13 @@ def test_an_empty_table_has_no_columns(tmp_path: Path) -> None:
 
 
 def test_plain_text_has_the_label_of_its_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write(tmp_path, "One.\n\nTwo is long. Two goes on.\nThree.\n", "good.txt")
+    path = write(tmp_path, "One.\n\nTwo.\nThree is long. Three goes on.", "good.txt")
     monkeypatch.setattr("minibert.text.corpus.LONGEST", 20)
     texts = list(read_documents_of(Part((path,), "lines", label="good")))
     assert texts == [
         LabelledText("One.", None, "good", "good.txt:1"),
-        LabelledText("Two is long. Two goes on.", None, "good", "good.txt:3"),
-        LabelledText("Three.", None, "good", "good.txt:4"),
+        LabelledText("Two.", None, "good", "good.txt:3"),
+        LabelledText("Three is long. Three goes on.", None, "good", "good.txt:4"),
     ]
 
 
@@ -134,7 +134,7 @@ def test_labels_of_two_kinds_are_refused_with_the_row() -> None:
 def test_a_label_for_each_text_is_refused() -> None:
     assert kind_of(labelled(*map(str, range(50)))) == "classes"
     with pytest.raises(
-        ValueError, match="51 texts have 51 different labels, as '0' in t.csv, row 1: .*--kind number"
+        ValueError, match="51 texts have 51 different labels, as '0' in t.csv, row 1: .*--labels-are number"
     ):
         kind_of(labelled(*map(str, range(51))))
     assert kind_of(labelled(*map(str, range(51)), *map(str, range(51)))) == "classes"

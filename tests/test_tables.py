@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minibert.text.tables import read_rows, read_texts
+from minibert.text.tables import numbered_rows, read_rows, read_texts
 
 
 def write(folder: Path, text: str, name: str = "small.csv") -> Path:
@@ -53,6 +53,17 @@ def test_texts_are_named_by_file_and_row(tmp_path: Path) -> None:
         ("small.csv:2", ""),
         ("small.csv:3", "Bad."),
     ]
+
+
+def test_rows_can_be_chosen_by_a_cell_and_keep_their_numbers(tmp_path: Path) -> None:
+    path = write(tmp_path, "text,source\none,a\ntwo,b\nthree,a\n")
+    assert list(read_texts(path, "text", only=("source", "a"))) == [
+        ("small.csv:1", "one"),
+        ("small.csv:3", "three"),
+    ]
+    assert [number for number, _ in numbered_rows(path, only=("source", "b"))] == [2]
+    assert [number for number, _ in numbered_rows(path)] == [1, 2, 3]
+    assert list(numbered_rows(path, only=("from", "a"))) == []
 
 
 def test_a_list_of_words_is_joined_and_nothing_is_empty(tmp_path: Path) -> None:

@@ -84,6 +84,10 @@ class Part:
     """Whether all of it is held out (the test split of a published data set)."""
     label: str = ""
     """In a table: the column that holds the label; elsewhere: the label of every document."""
+    label_names: tuple[tuple[str, str], ...] = ()
+    """In a table: what to call a label, for each that the table writes in another way."""
+    only: tuple[str, ...] = ()
+    """In a table: a column and its cell, of the rows that are read; all rows if not given."""
 
     def __post_init__(self) -> None:
         require(self.format in FORMATS, f"no format {self.format!r}.{suggest(self.format, list(FORMATS))}")

@@ -57,6 +57,9 @@ class LabelledTextConfig:
     """The column with the second text, for pairs."""
     label: str | None = None
     """The column with the label; guessed where there is only one way."""
+    labels_are: Literal["classes", "labels", "number"] | None = None
+    """For classify: one class of several, several labels at once, or a number. Told from them if not given:
+    lists are labels, numbers that are not all whole are numbers, all else is classes."""
     examples: int | None = None
     """Learn from so many of the training texts only, of each label its share."""
 
@@ -77,6 +80,8 @@ class FinetuneConfig(TrainConfig, LabelledTextConfig):
     """Longest row, in tokens with the special ones; as many as the model reads if not given."""
     long_texts: Literal["cut", "windows"] = "cut"
     """Cut off what is longer, or read it in windows that overlap. Answers are always looked for in them."""
+    longest_answer: int = 30
+    """Most tokens of an answer."""
 
     strategy: Strategy = "whole"
     """Which weights learn."""
@@ -114,7 +119,7 @@ class FinetuneConfig(TrainConfig, LabelledTextConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("last_layers", "lora_rank", "examples", "max_tokens"):
+        for name in ("last_layers", "lora_rank", "examples", "max_tokens", "longest_answer"):
             value = getattr(self, name)
             require(value is None or value >= 1, f"{name} must be at least 1, got {value}")
         for name in ("epochs", "lr", "head_lr"):

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from minibert import sources
 from minibert.config import Part, TokenizerKind, require
 from minibert.files import new_folder
+from minibert.text import duplicates
 from minibert.text.base_tokenizer import END, BaseTokenizer
 from minibert.text.byte_tokenizer import ByteTokenizer
 from minibert.text.char_tokenizer import CharTokenizer
@@ -106,8 +107,9 @@ class Reader:
         rule = self._rule(corpus)
         names_to_meet = set(corpus.held_out)
         count = kept = 0
+        held_out = False
         for part, document in self._without_repeats(corpus, bar):
-            held_out = rule(part, document.name)
+            held_out = held_out if document.continues else rule(part, document)
             names_to_meet.discard(document.name)
             count, kept = count + 1, kept + (not held_out)
             yield document, held_out
@@ -136,14 +138,24 @@ class Reader:
         if repeats:
             warn_once(f"{corpus.name}: {repeats:,} documents repeat an earlier one and are left out")
 
-    def _rule(self, corpus: sources.Corpus) -> Callable[[Part, str], bool]:
-        """Return the function that tells from its part and its name whether a document is held out."""
+    def _rule(self, corpus: sources.Corpus) -> Callable[[Part, Document], bool]:
+        """Return the function that tells of a document of a part whether it is held out.
+
+        Where there is a split, that is what it has for validation and for the test.
+        """
         if any(part.held_out for part in corpus.parts):
-            return lambda part, name: part.held_out
-        if corpus.held_out_share:
-            return lambda part, name: is_held_out(name, corpus.held_out_share)
+            return lambda part, document: part.held_out
+        share, split = corpus.held_out_share, corpus.split
+        if split:
+            return lambda part, document: (
+                split.side(duplicates.key(document.text)) != "train"
+                if part.label
+                else is_held_out(document.name, share)
+            )
+        if share:
+            return lambda part, document: is_held_out(document.name, share)
         named = set(corpus.held_out) or self._choice(corpus)
-        return lambda part, name: name in named
+        return lambda part, document: document.name in named
 
     def _choice(self, corpus: sources.Corpus) -> set[str]:
         """Return the documents held out of a corpus that does not say which: chosen by their names, once."""
@@ -175,7 +187,8 @@ class RunningReader(Reader):
 
     def _of_one(self, corpus: sources.Corpus, bar: tqdm) -> Iterator[tuple[Document, bool]]:
         documents = super()._of_one(corpus, bar)
-        says = corpus.held_out or corpus.held_out_share or any(part.held_out for part in corpus.parts)
+        says = corpus.held_out or corpus.held_out_share or corpus.split
+        says = says or any(part.held_out for part in corpus.parts)
         length = None if says else length_of_lone(corpus)
         return documents if length is None else divide(documents, max(1, 9 * length // 10))
 

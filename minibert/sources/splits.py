@@ -1,5 +1,6 @@
 """The split of a data card: which of its texts are for validation and for the test, known by hash alone."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,11 @@ class Split:
         """Return the side of a text, by its key."""
         digits = key[:DIGITS]
         return "test" if digits in self.test else "validation" if digits in self.validation else "train"
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 that changes with the side of any text."""
+        return hashlib.sha256(self.written("").encode()).hexdigest()
 
     def written(self, head: str) -> str:
         """Return the split as `read` reads it, below a head of comments."""

@@ -52,7 +52,7 @@ def _documents(path: Path, part: Part, progress: Progress | None) -> Iterator[Do
         case "file" | "paragraphs" | "lines":
             return _plain(path, part.format, progress)
         case "table":
-            texts = tables.read_texts(path, part.column, progress)
+            texts = tables.read_texts(path, part.column, progress, part.only)
         case "mediawiki":
             texts = wiki.read_articles(path, progress)
         case "tagged" | "conll":

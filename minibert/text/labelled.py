@@ -12,7 +12,7 @@ from minibert.config import Part
 from minibert.text.columns import Columns, choose_columns
 from minibert.text.corpus import read_documents
 from minibert.text.reading import Progress
-from minibert.text.tables import as_text, read_rows
+from minibert.text.tables import as_text, numbered_rows, read_rows
 
 Label = str | tuple[str, ...] | float | None
 """One class, several labels (in the order of their names), a number, or nothing: it is to be predicted."""
@@ -55,8 +55,10 @@ def columns_of(path: Path, told: Columns, labelled: bool = True) -> Columns | No
     return None if first is None else choose_columns(path, list(first), told, labelled)
 
 
-def read_table(path: Path, columns: Columns, progress: Progress | None = None) -> Iterator[LabelledText]:
-    """Yield the rows of a table (see `read_rows`) with their labels as they are written.
+def read_table(
+    path: Path, columns: Columns, progress: Progress | None = None, only: Sequence[str] = ()
+) -> Iterator[LabelledText]:
+    """Yield the rows of a table (see `numbered_rows`) with their labels as they are written.
 
     A label is text: numbers and truth values of JSON as JSON writes them, cells of CSV without the white
     space around them. A list is several labels. An empty cell, or null, is no label.
@@ -65,7 +67,7 @@ def read_table(path: Path, columns: Columns, progress: Progress | None = None) -
     is none, for a label that is neither text, number, truth value nor list, and for words with a list of as
     many tags.
     """
-    for number, row in enumerate(read_rows(path, progress), 1):
+    for number, row in numbered_rows(path, progress, only):
         where = f"row {number}"
         for column in (columns.text, columns.pair, columns.label):
             if column is not None and column not in row:
@@ -141,7 +143,7 @@ def kind_of(texts: Sequence[LabelledText]) -> Kind:
         raise ValueError(
             f"{len(labelled):,} texts have {len(classes):,} different labels, as {labelled[0].label!r} in "
             f"{labelled[0].where}: too many to be classes. Name the column of the labels: --label COLUMN; "
-            "numbers are learned as such with --kind number"
+            "numbers are learned as such with --labels-are number"
         )
     return "classes"
 

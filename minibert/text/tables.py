@@ -3,7 +3,7 @@
 import csv
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +13,35 @@ BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 """A line end that was written in HTML, as in the reviews of IMDB."""
 
 
-def read_texts(path: Path, column: str, progress: Progress | None = None) -> Iterator[tuple[str, str]]:
+def read_texts(
+    path: Path, column: str, progress: Progress | None = None, only: Sequence[str] = ()
+) -> Iterator[tuple[str, str]]:
     """Yield (name, text) of the rows of a table; the name is that of the file and the number of the row.
 
     Lists of words are joined by a space, empty cells give an empty text, and line breaks of HTML become
-    line ends.
+    line ends. `only`: see `numbered_rows`.
 
     Raises ValueError as `read_rows`, and for a row whose `column` is missing or holds no text.
     """
-    for number, row in enumerate(read_rows(path, progress), 1):
+    for number, row in numbered_rows(path, progress, only):
         if column not in row:
             raise ValueError(
                 f"{path}, row {number}, has no column {column!r}. Its columns: {', '.join(map(repr, row))}. "
                 f"Name the one that holds the text, as in --corpus {path}:COLUMN"
             )
         yield f"{path.name}:{number}", as_text(row[column], f"{path}, row {number}, column {column!r}")
+
+
+def numbered_rows(
+    path: Path, progress: Progress | None = None, only: Sequence[str] = ()
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the rows of a table (see `read_rows`), each with its number in it, counted from 1.
+
+    Of those alone whose cell in the column only[0] is only[1], if `only` is given.
+    """
+    for number, row in enumerate(read_rows(path, progress), 1):
+        if not only or row.get(only[0]) == only[1]:
+            yield number, row
 
 
 def as_text(value: Any, place: str) -> str:

