@@ -68,9 +68,10 @@ def tradeoff_figure(costs: Sequence[Cost], goal: str) -> Figure:
 def _draw(axes: Axes, x: np.ndarray, means: np.ndarray, spreads: np.ndarray) -> None:
     """Draw the points with their bars."""
     axes.set_xscale("log")
-    for place, mean, spread, marker in zip(x, means, spreads, cycle(MARKERS), strict=False):
-        bar = spread or None
-        axes.errorbar(place, mean, bar, fmt=marker, color="black", markersize=6, capsize=3, elinewidth=1.0)
+    for place, mean, bar, marker in zip(x, means, spreads, cycle(MARKERS), strict=False):
+        axes.errorbar(
+            place, mean, bar or None, fmt=marker, color="black", markersize=6, capsize=3, elinewidth=1.0
+        )
     axes.set_xlim(x.min() / 2, x.max() * 3)
     whole = EngFormatter(sep=" ")
     narrow = x.max() / x.min() < NARROW

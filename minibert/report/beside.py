@@ -1,6 +1,6 @@
 """Several runs beside each other: a picture, what each reached and cost, and what it did otherwise."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,8 @@ import numpy as np
 
 from minibert import plots
 from minibert.report.markdown import NONE, count, duration, escape, is_number, percent, table
-from minibert.report.run_files import RunFiles, column
+from minibert.report.run_files import RunFiles
+from minibert.report.run_folder import RunFolder, column
 from minibert.report.speed import memory, share_of_peak, speed
 
 NOT_COMPARED = ("out", "resume", "device")
@@ -25,7 +26,7 @@ def compared(runs: Sequence[RunFiles]) -> list[str]:
         *_picture(runs, names),
         _reached(runs, names),
         *_warnings(runs, names),
-        *_differences(runs, names),
+        *differences([_settings(files) for files in runs], names),
     ]
 
 
@@ -146,9 +147,8 @@ def _listed(names: Sequence[str], which: Sequence[bool]) -> str:
     return escape(", ".join(name for name, chosen in zip(names, which, strict=True) if chosen))
 
 
-def _differences(runs: Sequence[RunFiles], names: Sequence[str]) -> list[str]:
-    """Return the table of the settings in which the runs differ, a column for each run."""
-    settings = [_settings(files) for files in runs]
+def differences(settings: Sequence[Mapping[str, str]], names: Sequence[str]) -> list[str]:
+    """Return the table of the settings (name -> words) in which runs differ, a column for each run."""
     every = dict.fromkeys(name for own in settings for name in own)
     rows = [[name, *(own.get(name, NONE) for own in settings)] for name in every]
     # a setting that an older version did not have yet is no difference
@@ -159,22 +159,26 @@ def _differences(runs: Sequence[RunFiles], names: Sequence[str]) -> list[str]:
     return ["What differs in their settings:", table(["", *map(escape, names)], shown)]
 
 
-def _settings(files: RunFiles) -> dict[str, str]:
-    """Return what was chosen for a run, and where it ran: name -> words."""
-    chosen = {name: value for name, value in (files.get("config") or {}).items() if name not in NOT_COMPARED}
-    words = {
-        name.replace("_", " "): _word(value)
-        for name, value in {"preset": files.get("preset"), **chosen}.items()
+def chosen(files: RunFolder) -> dict[str, str]:
+    """Return what was chosen for a run of any kind, and where it ran: name -> words."""
+    settings = {
+        name: value for name, value in (files.get("config") or {}).items() if name not in NOT_COMPARED
     }
-    known = {
-        "corpus": files.corpus if files.get("data", "corpus") else NONE,
+    return {name.replace("_", " "): _word(value) for name, value in settings.items()} | {
         "processes": count(files.get("processes")),
         "ran on": files.device if files.get("device") else NONE,
     }
-    return words | known
+
+
+def _settings(files: RunFiles) -> dict[str, str]:
+    """Return what was chosen for a pretraining."""
+    corpus = files.corpus if files.get("data", "corpus") else NONE
+    return {"preset": _word(files.get("preset")), "corpus": corpus, **chosen(files)}
 
 
 def _word(value: Any) -> str:
     if value is None:
         return "not given"
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

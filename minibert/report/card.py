@@ -1,23 +1,18 @@
-"""README.md: the model card that Hugging Face shows."""
+"""README.md of a pretraining: the model card that Hugging Face shows."""
 
 import json
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
-from minibert.files import replace_file
 from minibert.report.markdown import count, escape, is_number, percent, table
 from minibert.report.page import settings
-from minibert.report.run_files import RunFiles, read_run
+from minibert.report.run_files import RunFiles
 from minibert.report.scores import held_out, summary
 from minibert.report.usage import usage
 
 
-def write_model_card(run: str | Path) -> Path:
-    """Write README.md, the model card, into the run folder, and return its path.
-
-    Raises ValueError when `run` is not a run folder.
-    """
-    files = read_run(run)
-    parts = [
+def card(files: RunFiles) -> list[str]:
+    """Return the paragraphs of the model card."""
+    return [
         _front_matter(files),
         f"# {escape(files.name)}",
         summary(files),
@@ -32,26 +27,32 @@ def write_model_card(run: str | Path) -> Path:
         usage(".", files),
         'Here `"."` is the folder that holds this file.',
     ]
-    path = files.folder / "README.md"
-    replace_file(path, "\n\n".join(parts) + "\n")
-    return path
+
+
+def front_matter(library: str, pipeline: str, lists: Mapping[str, Sequence[str]]) -> str:
+    """Return the YAML that Hugging Face reads; strings in JSON's quotes, which are YAML's too.
+
+    Args:
+        library: what opens the folder.
+        pipeline: the pipeline of `transformers` that uses the model; "" for none.
+        lists: name -> values; what is empty is left out.
+    """
+    lines = ["---", f"library_name: {library}", *([f"pipeline_tag: {pipeline}"] if pipeline else [])]
+    for key, values in lists.items():
+        if values:
+            lines += [f"{key}:", *(f"- {json.dumps(value, ensure_ascii=False)}" for value in values)]
+    return "\n".join([*lines, "---"])
 
 
 def _front_matter(files: RunFiles) -> str:
-    """Return the YAML that Hugging Face reads; strings in JSON's quotes, which are YAML's too."""
+    pipeline = "" if files.kind.recurrent else files.task.pipeline
     lists = {
         "language": sorted({card["language"] for card in files.cards if card.get("language")}),
         "tags": [files.kind.tag, "minibert", *files.task.tags, "education"],
         "datasets": [card["name"] for card in files.cards if card.get("name")],
         "metrics": files.task.metrics,
     }
-    lines = ["---", f"library_name: {files.kind.library}"]
-    if not files.kind.recurrent:
-        lines.append(f"pipeline_tag: {files.task.pipeline}")
-    for key, values in lists.items():
-        if values:
-            lines += [f"{key}:", *(f"- {json.dumps(value)}" for value in values)]
-    return "\n".join([*lines, "---"])
+    return front_matter(files.kind.library, pipeline, lists)
 
 
 def _training(files: RunFiles) -> str:

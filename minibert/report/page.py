@@ -1,17 +1,16 @@
-"""report.md: the numbers, examples, pictures, what ran, and how to go on."""
+"""report.md of a pretraining: the numbers, examples, pictures, what ran, and how to go on."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minibert.files import replace_file
 from minibert.report.beside import compared
 from minibert.report.examples import examples
 from minibert.report.markdown import NONE, amount, count, duration, escape, indented, number, table
 from minibert.report.pictures import pictures
-from minibert.report.run_files import RunFiles, column, read_run
+from minibert.report.run_files import RunFiles
+from minibert.report.run_folder import column
 from minibert.report.scores import held_out, summary
 from minibert.report.usage import how_to_go_on
 
@@ -25,14 +24,14 @@ SIZES = {
 """The sizes of a model, and what they are called; not every kind has all of them."""
 
 
-def write_report(run: str | Path, beside: Sequence[str | Path] = ()) -> Path:
-    """Write report.md and its pictures into the run folder, and return the path of report.md.
+def page(files: RunFiles, others: Sequence[RunFiles]) -> list[str]:
+    """Draw the pictures into the run folder, and return the paragraphs of the report.
 
-    With other runs in `beside` the report compares them, in a picture and in tables.
-    Raises ValueError when `run`, or one of the others, is not a run folder, or is given twice.
+    With other runs the report compares them, in a picture and in tables.
+
+    Raises ValueError for a run that is given twice.
     """
-    files, others = read_run(run), [read_run(other) for other in beside]
-    parts = [
+    return [
         f"# {escape(files.name)}",
         summary(files),
         *(f"**Note.** {escape(note)}" for note in files.notes),
@@ -47,9 +46,6 @@ def write_report(run: str | Path, beside: Sequence[str | Path] = ()) -> Path:
         "## How to go on",
         *how_to_go_on(files),
     ]
-    path = files.folder / "report.md"
-    replace_file(path, "\n\n".join(parts) + "\n")
-    return path
 
 
 def settings(files: RunFiles) -> list[list[str]]:

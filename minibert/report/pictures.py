@@ -6,7 +6,8 @@ import numpy as np
 
 from minibert import plots
 from minibert.report.markdown import as_float, count, is_number, number, percent
-from minibert.report.run_files import Record, RunFiles, column
+from minibert.report.run_files import RunFiles
+from minibert.report.run_folder import Record, column
 from minibert.report.speed import phases, share_of_peak, told
 
 LISTED = 10

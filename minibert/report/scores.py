@@ -4,7 +4,8 @@ import math
 
 from minibert.report.kinds import BITS_PER_BYTE, PERPLEXITY
 from minibert.report.markdown import NONE, as_float, count, duration, escape, nats, percent, table
-from minibert.report.run_files import Record, RunFiles
+from minibert.report.run_files import RunFiles
+from minibert.report.run_folder import Record
 
 
 def summary(files: RunFiles) -> str:

@@ -4,30 +4,30 @@ import numpy as np
 
 from minibert.files import human
 from minibert.report.markdown import NONE, as_float, count, is_number, number, percent
-from minibert.report.run_files import RunFiles, column
+from minibert.report.run_folder import RunFolder, column
 
 PHASES = ("data", "forward", "backward", "optimizer", "rest")
 """The parts of a step, in their order."""
 
 
-def speed(files: RunFiles) -> float | None:
+def speed(files: RunFolder) -> float | None:
     """Return the tokens per second: the median of the logged lines."""
     return _median(column(files.train, "tokens_per_second"))
 
 
-def share_of_peak(files: RunFiles) -> float | None:
+def share_of_peak(files: RunFolder) -> float | None:
     """Return the model FLOPs utilisation, in [0, 1]: the median of the logged lines."""
     return _median(column(files.train, "mfu"))
 
 
-def memory(files: RunFiles) -> str:
+def memory(files: RunFolder) -> str:
     """Return the peak of the memory, such as "1.3 GB"; a dash where it was not recorded."""
     peaks = column(files.train, "memory")
     peaks = peaks[np.isfinite(peaks)]
     return human(int(peaks.max())) if peaks.size else NONE
 
 
-def phases(files: RunFiles) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def phases(files: RunFolder) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return seconds trained, (n,), and by PHASES the seconds per step, (n,), where all are finite."""
     rows = [row for row in files.train if isinstance(row.get("phases"), dict)]
     parts = [row["phases"] for row in rows]
@@ -36,12 +36,12 @@ def phases(files: RunFiles) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     return values[0], dict(zip(PHASES, values[1:], strict=True))
 
 
-def told(files: RunFiles) -> str:
+def told(files: RunFolder) -> str:
     """Return sentences on the share of the peak and on memory; empty where neither was recorded."""
     return " ".join([*_told_share(files), *_told_memory(files)])
 
 
-def _told_share(files: RunFiles) -> list[str]:
+def _told_share(files: RunFolder) -> list[str]:
     share, peak, processes = share_of_peak(files), files.get("peak_flops"), files.get("processes")
     if share is None or not is_number(peak):
         return []
@@ -55,7 +55,7 @@ def _told_share(files: RunFiles) -> list[str]:
     ]
 
 
-def _told_memory(files: RunFiles) -> list[str]:
+def _told_memory(files: RunFolder) -> list[str]:
     peak = memory(files)
     if peak == NONE:
         return []
