@@ -7,7 +7,7 @@ from oracles import randomise
 from torch import Tensor
 
 from minibert.config import HeadConfig, Task
-from minibert.hub.task_folders import TASK_KINDS, TaskKind
+from minibert.hub.task_folders import TASK_KINDS, TaskFolderKind
 
 SIZES: dict[str, Any] = {
     "vocab_size": 60,
@@ -30,7 +30,7 @@ def head_for(task: Task) -> HeadConfig:
     return HeadConfig(task, () if task in ("number", "spans") else LABELS, dropout=0.3)
 
 
-def kind_named(model: type) -> TaskKind:
+def kind_named(model: type) -> TaskFolderKind:
     """Return the kind of a class of ours."""
     return next(kind for kind in TASK_KINDS if kind.model is model)
 

@@ -118,6 +118,12 @@ def test_a_copy_of_the_tied_weight_is_left_out_and_an_output_of_its_own_refused(
     assert f"decoder.weight is not {embedding}" in refusal(folder)
 
 
+def test_weights_that_are_too_many_are_named(folder) -> None:
+    edit_weights(folder, lambda state: state | {"extra.weight": torch.zeros(2)})
+    message = refusal(folder)
+    assert "does not hold the weights of this ModernBERT; unexpected: extra.weight" in message
+
+
 # ------------------------------------------------------------ config.json
 
 

@@ -18,7 +18,7 @@ from torch import Generator, Tensor
 
 from minibert.config import HeadConfig, Task
 from minibert.hub import from_pretrained, save_pretrained
-from minibert.hub.task_folders import TASK_KINDS, TaskKind
+from minibert.hub.task_folders import TASK_KINDS, TaskFolderKind
 from minibert.model.answerer import BertAnswerer, GptAnswerer
 from minibert.model.classifier import BertClassifier, GptClassifier, ModernBertMeanClassifier
 from minibert.model.tagger import BertTagger, GptTagger, ModernBertTagger
@@ -44,7 +44,7 @@ def their_logits(output: Any) -> Tensor:
 # ------------------------------------------------------------ number for number
 
 
-def twins(kind: TaskKind, task: Task, seed: int) -> tuple[Any, Any, Any]:
+def twins(kind: TaskFolderKind, task: Task, seed: int) -> tuple[Any, Any, Any]:
     """Return a random task model of transformers, ours with its weights, float64, and the kind of folder."""
     config = kind.body.shape(**SIZES, dropout=0.0, attention_dropout=0.0)
     head = HeadConfig(task, head_for(task).labels, dropout=0.0)
@@ -251,10 +251,12 @@ def folder(tmp_path) -> Path:
     [
         ({"problem_type": "ranking"}, "problem_type must be single_label_classification or"),
         ({"problem_type": "regression"}, "a model for regression must have one output, got 3"),
-        ({"id2label": {"1": "a", "2": "b", "3": "c"}}, "id2label must number its labels from 0"),
+        ({"id2label": {"1": "a", "2": "b", "3": "c"}}, "id2label must name the labels 0, 1, 2"),
+        ({"id2label": ["sad", "so so", "glad"]}, "id2label must name the labels 0, 1, 2"),
         ({"id2label": {"0": "a", "1": "a", "2": "b"}, "label2id": None}, "labels must differ"),
         ({"label2id": {"sad": 2, "so so": 1, "glad": 0}}, "label2id must be id2label the other way round"),
-        ({"id2label": {"0": "a", "1": "b"}, "label2id": None}, "the head has 3 outputs, .* speaks of 2"),
+        ({"id2label": {"0": "a", "1": "b"}, "label2id": None}, "the head has 2 outputs in config.json"),
+        ({"classifier_dropout": "0.1"}, "classifier_dropout must be a number, got '0.1'"),
         ({"classifier_dropout": 1.5}, r"dropout must be in \[0, 1\), got 1.5"),
     ],
 )

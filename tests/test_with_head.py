@@ -13,7 +13,7 @@ from samples import DOCUMENTS
 from task_models import IDS, LABELS, SIZES, head_for, kind_named, task_model
 from torch import Generator
 
-from minibert.config import HeadConfig, LlamaConfig, LstmConfig, QwenConfig, RnnConfig
+from minibert.config import GptConfig, HeadConfig, LlamaConfig, LstmConfig, QwenConfig, RnnConfig
 from minibert.hub import encoder_from_pretrained, from_pretrained, new_model, save_pretrained, with_head
 from minibert.hub.known_kinds import KINDS
 from minibert.hub.task_folders import TASK_KINDS
@@ -26,6 +26,7 @@ from minibert.model.classifier import (
 )
 from minibert.model.tagger import BertTagger, GptTagger, ModernBertTagger
 from minibert.text.base_tokenizer import BaseTokenizer
+from minibert.text.byte_tokenizer import ByteTokenizer
 from minibert.text.char_tokenizer import CharTokenizer
 from minibert.text.tokenizer import Tokenizer
 
@@ -182,6 +183,13 @@ def test_a_folder_without_a_tokenizer_is_refused(tmp_path) -> None:
     save_pretrained(new_model(kind_named(BertTagger).body.shape(**SIZES)), None, tmp_path)
     with pytest.raises(ValueError, match="holds no tokenizer"):
         headed(tmp_path, "tags")
+
+
+def test_a_tokenizer_that_can_pad_nothing_is_refused(tmp_path) -> None:
+    plain = ByteTokenizer.train(TEXTS, 300, specials=())
+    save_pretrained(new_model(GptConfig(vocab_size=300, layers=1, width=8)), plain, tmp_path)
+    with pytest.raises(ValueError, match=r"this tokenizer has no <\|endoftext\|>"):
+        headed(tmp_path, "classes")
 
 
 def test_a_body_that_lacks_weights_or_has_others_is_refused(tmp_path) -> None:

@@ -98,7 +98,7 @@ def with_head(
     if len(useful) < len(state):
         log.warning("%s has the head of another task: it is left out, and a new one starts fresh", folder)
     with naming(file):
-        own = task.ours(useful)
+        own = task.to_ours(useful)
     own |= {name: weight for name, weight in headed.named_parameters() if name.startswith("output.")}
     compare_sizes(kind, config, own, file)
     tell(folder, load_weights(dataclasses.replace(kind, heads=task.kept), headed, own, file))

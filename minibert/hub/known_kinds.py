@@ -10,7 +10,7 @@ from minibert.hub.gpt_folder import GPT
 from minibert.hub.llama_folder import LLAMA, QWEN
 from minibert.hub.modernbert_folder import MODERNBERT
 from minibert.hub.recurrent_folder import LSTM, RNN
-from minibert.hub.task_folders import TASK_KINDS, TaskKind
+from minibert.hub.task_folders import TASK_KINDS, TaskFolderKind
 from minibert.model.classifier import TaskModel
 
 KINDS: dict[str, FolderKind] = {
@@ -24,10 +24,12 @@ def kind_of_folder(values: dict[str, Any], file: Path) -> FolderKind:
 
     Raises ValueError for one that ours cannot be.
     """
+    body = kind_of_body(values, file)
+    named = values.get("architectures") or ()
     for kind in TASK_KINDS:
-        if kind.architecture in (values.get("architectures") or ()) and kind.suits(values):
+        if kind.body is body and kind.architecture in named and kind.suits(values):
             return kind.folder(kind.read_head(values, file))
-    return kind_of_body(values, file)
+    return body
 
 
 def kind_of_body(values: dict[str, Any], file: Path) -> FolderKind:
@@ -41,7 +43,7 @@ def kind_of_body(values: dict[str, Any], file: Path) -> FolderKind:
     return KINDS[name]
 
 
-def task_for(head: HeadConfig, body: FolderKind, values: dict[str, Any], file: Path) -> TaskKind:
+def task_for(head: HeadConfig, body: FolderKind, values: dict[str, Any], file: Path) -> TaskFolderKind:
     """Return the kind of task model with this head, on a body that config.json speaks of.
 
     Raises ValueError where there is none.

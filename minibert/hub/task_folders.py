@@ -1,7 +1,7 @@
 """Folders of task models: `transformers.BertForSequenceClassification` and its kin, nine in all."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ OUTPUTS = ("classifier.", "score.", "qa_outputs.")
 
 
 @dataclass(frozen=True)
-class TaskKind:
+class TaskFolderKind:
     """A kind of task model, whatever its labels."""
 
     architecture: str
@@ -44,9 +44,9 @@ class TaskKind:
     tasks: tuple[Task, ...]
     """What it can be asked for."""
     names: Mapping[str, str]
-    """How a weight's name begins for `body`, and how for ours."""
+    """How names begin that `body` gives, and how ours do, where they differ."""
     kept: Mapping[str, str] = field(default_factory=dict)
-    """What a pretrained model may lack of it beside the output, by the beginning of our names."""
+    """Parts of a head that pretrained models can have too, by the beginning of our names."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """What config.json says of it, and of no other model of this architecture."""
     dropout: tuple[str, float] = ("", 0.0)
@@ -73,21 +73,21 @@ class TaskKind:
             heads={},
         )
 
-    def ours(self, state: Weights) -> Weights:
+    def to_ours(self, state: Weights) -> Weights:
         """Give tensors by the names of `transformers` ours; what only pretraining needs is left out."""
         named = renamed(self.body.from_hugging_face(state), self.names)
         foreign = tuple(set(self.body.heads) - set(self.kept))
         return {name: tensor for name, tensor in named.items() if not name.startswith(foreign)}
 
     def fitting(self, state: Weights, head: HeadConfig) -> Weights:
-        """Return `ours`; ValueError unless the output layer is that of the head."""
-        ours = self.ours(state)
+        """Return `to_ours`; ValueError for an output layer of another size than the head's."""
+        ours = self.to_ours(state)
         output = ours.get("output.weight")
-        if output is not None and len(output) != head.outputs:
-            raise ValueError(
-                f"the head has {len(output)} outputs, and config.json speaks of {head.outputs} (id2label); "
-                "copy both from one model"
-            )
+        require(
+            output is None or output.shape[:1] == (head.outputs,),
+            f"the head has {head.outputs} outputs in config.json (id2label), and others in the weights; copy "
+            "both from one model",
+        )
         return ours
 
     def write_head(self, head: HeadConfig) -> dict[str, Any]:
@@ -100,27 +100,27 @@ class TaskKind:
         if head.task in TEXTS:
             values["problem_type"] = TEXTS[head.task]
         if head.task != "spans":
-            labels = head.labels or ("LABEL_0",)
+            labels = head.labels or tuple(unnamed(head.outputs).values())
             values["id2label"] = {str(place): label for place, label in enumerate(labels)}
-            values["label2id"] = {label: place for place, label in enumerate(labels)}
+            values["label2id"] = numbered(labels)
         return values
 
     def read_head(self, values: dict[str, Any], file: Path) -> HeadConfig:
         """Translate what config.json says of a head.
 
         Raises ValueError for labels that are not numbered from 0, of which two are the same, or that label2id
-        gives other numbers.
+        gives other numbers; for a task that it cannot be asked for, and for a dropout that is no share.
         """
         labels = read_labels(values, file)
         task = self.tasks[0] if len(self.tasks) == 1 else read_task(values, len(labels), file)
         setting, default = self.dropout
         dropout = values.get("classifier_dropout")
+        dropout = values.get(setting, default) if dropout is None else dropout
+        require(
+            isinstance(dropout, int | float), f"{file}: classifier_dropout must be a number, got {dropout!r}"
+        )
         with naming(file):
-            return HeadConfig(
-                task,
-                () if task in ("number", "spans") else labels,
-                values.get(setting, default) if dropout is None else dropout,
-            )
+            return HeadConfig(task, () if task in ("number", "spans") else labels, dropout)
 
 
 def begun(name: str, beginnings: Mapping[str, str]) -> str:
@@ -137,18 +137,30 @@ def renamed(state: Weights, beginnings: Mapping[str, str]) -> Weights:
 
 
 def read_labels(values: dict[str, Any], file: Path) -> tuple[str, ...]:
-    """Return the labels of id2label in their order; those of `transformers` where it says none."""
-    count = values.get("num_labels", 2)
-    named = values.get("id2label") or {str(place): f"LABEL_{place}" for place in range(count)}
+    """Return the labels of id2label in their order; LABEL_0, LABEL_1 … where it says none."""
+    named = values.get("id2label") or unnamed(values.get("num_labels", 2))
     places = [str(place) for place in range(len(named))]
-    require(set(named) == set(places), f"{file}: id2label must number its labels from 0, got {named}")
-    labels = tuple(named[place] for place in places)
-    numbers = values.get("label2id") or {}
     require(
-        not numbers or numbers == {label: place for place, label in enumerate(labels)},
+        isinstance(named, dict) and set(named) == set(places),
+        f"{file}: id2label must name the labels 0, 1, 2 …, got {named}",
+    )
+    labels = tuple(str(named[place]) for place in places)
+    numbers = values.get("label2id") or numbered(labels)
+    require(
+        numbers == numbered(labels),
         f"{file}: label2id must be id2label the other way round, got {numbers} and {named}",
     )
     return labels
+
+
+def unnamed(count: int) -> dict[str, str]:
+    """Return id2label as `transformers` has it for labels without names."""
+    return {str(place): f"LABEL_{place}" for place in range(count)}
+
+
+def numbered(labels: Sequence[str]) -> dict[str, int]:
+    """Return label2id."""
+    return {label: place for place, label in enumerate(labels)}
 
 
 def read_task(values: dict[str, Any], outputs: int, file: Path) -> Task:
@@ -172,12 +184,14 @@ POOLER = {"bert.pooler.": "the pooler"}
 BERT_DROPOUT = ("hidden_dropout_prob", 0.1)
 
 MODERN = {"words.dense.": "head.dense.", "words.norm.": "head.norm.", "classifier.": "output."}
+"""The head of ModernBERT begins as that for masked words, also in its names."""
 MODERN_HEAD = {"head.": "the dense layer of the head"}
 
 STACK = {f"{part}.": f"gpt.{part}." for part in ("tokens", "positions", "blocks", "norm")}
+"""A pretrained GPT is nothing but the body."""
 
 TASK_KINDS = (
-    TaskKind(
+    TaskFolderKind(
         "BertForSequenceClassification",
         BertClassifier,
         BERT,
@@ -186,7 +200,7 @@ TASK_KINDS = (
         kept=POOLER,
         dropout=BERT_DROPOUT,
     ),
-    TaskKind(
+    TaskFolderKind(
         "BertForTokenClassification",
         BertTagger,
         BERT,
@@ -194,8 +208,8 @@ TASK_KINDS = (
         {"classifier.": "output."},
         dropout=BERT_DROPOUT,
     ),
-    TaskKind("BertForQuestionAnswering", BertAnswerer, BERT, SPANS, {"qa_outputs.": "output."}),
-    TaskKind(
+    TaskFolderKind("BertForQuestionAnswering", BertAnswerer, BERT, SPANS, {"qa_outputs.": "output."}),
+    TaskFolderKind(
         "ModernBertForSequenceClassification",
         ModernBertClassifier,
         MODERNBERT,
@@ -204,7 +218,7 @@ TASK_KINDS = (
         kept=MODERN_HEAD,
         settings={"classifier_pooling": "cls"},
     ),
-    TaskKind(
+    TaskFolderKind(
         "ModernBertForSequenceClassification",
         ModernBertMeanClassifier,
         MODERNBERT,
@@ -213,14 +227,14 @@ TASK_KINDS = (
         kept=MODERN_HEAD,
         settings={"classifier_pooling": "mean"},
     ),
-    TaskKind(
+    TaskFolderKind(
         "ModernBertForTokenClassification", ModernBertTagger, MODERNBERT, TAGS, MODERN, kept=MODERN_HEAD
     ),
-    TaskKind(
+    TaskFolderKind(
         "ModernBertForQuestionAnswering", ModernBertAnswerer, MODERNBERT, SPANS, MODERN, kept=MODERN_HEAD
     ),
-    TaskKind("GPT2ForSequenceClassification", GptClassifier, GPT, TEXT, STACK | {"score.": "output."}),
-    TaskKind(
+    TaskFolderKind("GPT2ForSequenceClassification", GptClassifier, GPT, TEXT, STACK | {"score.": "output."}),
+    TaskFolderKind(
         "GPT2ForTokenClassification",
         GptTagger,
         GPT,
@@ -228,6 +242,6 @@ TASK_KINDS = (
         STACK | {"classifier.": "output."},
         dropout=("hidden_dropout", 0.1),
     ),
-    TaskKind("GPT2ForQuestionAnswering", GptAnswerer, GPT, SPANS, STACK | {"qa_outputs.": "output."}),
+    TaskFolderKind("GPT2ForQuestionAnswering", GptAnswerer, GPT, SPANS, STACK | {"qa_outputs.": "output."}),
 )
 """All kinds of task models."""
