@@ -18,6 +18,7 @@ BARS = {"finite differences": 1e-8, "torch twin": 1e-12, "transformers": 1e-12}
 
 STEMS = (
     "linear",
+    "lora",
     "activation",
     "dropout",
     "embedding",

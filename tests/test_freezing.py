@@ -2,9 +2,13 @@
 
 import pytest
 import torch
+from by_hand import by_hand
 from classifiers import KINDS, body_name, classifier, some_ids
 
+from minibert.learn.checks import model_freezing as checks
 from minibert.model.freezing import layer_rates, let_learn, level_of, levels, unfrozen
+
+test_in_torch = by_hand(checks, examples=5)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -4,10 +4,16 @@ import copy
 
 import pytest
 import torch
+from by_hand import by_hand
 from classifiers import KINDS, classifier, some_ids
 from torch import Generator, nn
 
-from minibert.model.lora import ALPHA, LoraLinear, add_lora, lora, merge, merge_lora
+from minibert.learn.checks import lora as checks
+from minibert.learn.checks import model_lora as model_checks
+from minibert.model.lora import ALPHA, LoraLinear, add_lora, merge, merge_lora
+
+test_by_hand = by_hand(checks)
+test_in_torch = by_hand(model_checks, examples=5)
 
 
 def noisy(layer: LoraLinear) -> LoraLinear:
@@ -20,15 +26,6 @@ def noisy(layer: LoraLinear) -> LoraLinear:
 def small_layer() -> LoraLinear:
     torch.manual_seed(0)
     return noisy(LoraLinear(nn.Linear(6, 5), 2, Generator().manual_seed(2)))
-
-
-def test_the_product_counts_alpha_over_the_rank() -> None:
-    x, weight, bias = torch.tensor([[1.0, 2.0]]), torch.eye(2), torch.tensor([10.0, 20.0])
-    down, up = torch.tensor([[1.0, 1.0]]), torch.tensor([[1.0], [-1.0]])
-    out = lora(x, weight, bias, down, up, alpha=4.0)
-    assert out.tolist() == [[1 + 10 + 4 * 3, 2 + 20 - 4 * 3]]
-    twice = lora(x, weight, None, down.repeat(2, 1), up.repeat(1, 2), alpha=4.0)
-    assert twice.tolist() == [[1 + 4 * 3, 2 - 4 * 3]]
 
 
 def test_merged_weights_do_the_same() -> None:
@@ -44,15 +41,6 @@ def test_merging_gives_new_weights_and_leaves_its_arguments() -> None:
     full = merge(weight, down, up, ALPHA)
     torch.testing.assert_close(full - weight, ALPHA / 2 * torch.einsum("fr,rd->fd", up, down))
     assert torch.equal(weight, layer.linear.weight)
-
-
-def test_gradients_are_those_of_finite_differences() -> None:
-    layer = small_layer().double()
-    x = torch.randn(3, 6, dtype=torch.float64, requires_grad=True)
-    weight, bias = layer.linear.weight.detach(), layer.linear.bias.detach()
-    assert torch.autograd.gradcheck(
-        lambda x, down, up: lora(x, weight, bias, down, up, ALPHA), (x, layer.down, layer.up)
-    )
 
 
 def test_at_first_nothing_changes_and_only_b_has_a_gradient() -> None:
@@ -71,7 +59,7 @@ def test_the_features_in_between_are_as_strong_as_the_input() -> None:
 
 
 def test_a_rank_that_saves_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="from 1 to 4 beside a layer 6 x 5, got 5"):
+    with pytest.raises(ValueError, match="a matrix 5 x 6 the rank must be from 1 to 4, got 5"):
         LoraLinear(nn.Linear(6, 5), 5)
 
 

@@ -14,65 +14,51 @@ ADAPTED = ("query", "value")
 with a small rank do better than one of them with a larger rank, and as well as all four."""
 
 
-def lora(x: Tensor, weight: Tensor, bias: Tensor | None, down: Tensor, up: Tensor, alpha: float) -> Tensor:
-    """Return what a linear layer and the two matrices beside it make of x.
+def lora(x: Tensor, down: Tensor, up: Tensor, alpha: float) -> Tensor:
+    """Return what two small matrices add to the output of a linear layer: (alpha / r) (x A^T) B^T.
 
-    out = x W^T + b + (alpha / r) (x A^T) B^T
-
-    Source: Hu et al. 2021, eq. 3 and section 4.1.
-
-    Args:
-        x: (..., D).
-        weight, bias: W (F, D) and b (F,), or None; those of the layer.
-        down: A (r, D), to the few features in between.
-        up: B (F, r), up from them again.
-        alpha: of it and r comes the size of the product.
-
-    Returns:
-        (..., F).
+    Hu et al. 2021, eq. 3 and section 4.1. x (..., I); down, their A, (r, I); up, their B, (O, r). Returns
+    (..., O).
     """
-    beside = F.linear(F.linear(x, down), up)  # (..., r), then (..., F)
-    return F.linear(x, weight, bias) + (alpha / len(down)) * beside
+    return (alpha / len(down)) * F.linear(F.linear(x, down), up)
 
 
 def merge(weight: Tensor, down: Tensor, up: Tensor, alpha: float) -> Tensor:
-    """Return the weight (F, D) of the plain linear layer that does the same: W + (alpha / r) B A.
+    """Return the weights of the one linear layer that does the same: W + (alpha / r) B A.
 
-    Arguments as of `lora`; they stay as they are.
+    weight W (O, I), down (r, I) and up (O, r) stay as they are. Returns (O, I).
     """
     return weight + (alpha / len(down)) * (up @ down)
 
 
 class LoraLinear(nn.Module):
-    """`lora` with the weights of a linear layer, which are frozen from now on.
+    """A linear layer, frozen from now on, and `lora` beside it: x W^T + b + (alpha / r) (x A^T) B^T.
 
     A starts as noise, B as zeros: at first the layer does what it did before, and yet B has a gradient.
-
-    Args:
-        linear: the layer.
-        rank: r, the features in between.
-        generator: makes the noise; torch's own if not given.
-
-    Raises ValueError where the matrices would not be smaller than the layer.
 
     Differs from the paper: that one does not say how strong the noise is; here x A^T is as strong as x.
     """
 
     def __init__(self, linear: nn.Linear, rank: int, generator: Generator | None = None) -> None:
+        """Put the two matrices, with `rank` features r in between, beside a layer.
+
+        `generator` makes the noise; torch's own if not given. Raises ValueError where r is below 1, or not
+        below the smaller side of the layer's weights.
+        """
         super().__init__()
-        D, F = linear.in_features, linear.out_features
-        if not 1 <= rank < min(D, F):
+        O, I = linear.weight.shape  # noqa: E741
+        if not 1 <= rank < min(O, I):
             raise ValueError(
-                f"the rank must be from 1 to {min(D, F) - 1} beside a layer {D} x {F}, got {rank}"
+                f"beside a matrix {O} x {I} the rank must be from 1 to {min(O, I) - 1}, got {rank}"
             )
         self.linear = linear.requires_grad_(False)
-        noise = torch.randn(rank, D, generator=generator) / D**0.5
+        noise = torch.randn(rank, I, generator=generator) / I**0.5
         self.down = nn.Parameter(noise.to(linear.weight))
-        self.up = nn.Parameter(linear.weight.new_zeros(F, rank))
+        self.up = nn.Parameter(linear.weight.new_zeros(O, rank))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map x (..., D) to (..., F)."""
-        return lora(x, self.linear.weight, self.linear.bias, self.down, self.up, ALPHA)
+        """Map x (..., I) to (..., O)."""
+        return self.linear(x) + lora(x, self.down, self.up, ALPHA)
 
     @torch.no_grad()
     def merged(self) -> nn.Linear:
