@@ -61,7 +61,7 @@ def layer_rates(lr: float, decay: float, layers: int) -> list[float]:
 
     rate_L = lr; rate_i = decay * rate_(i + 1)
 
-    Source: Howard and Ruder 2018, section 3.3, whose decay is 1 / 2.6.
+    Source: Howard and Ruder 2018, section 3.2, whose decay is 1 / 2.6.
 
     Args:
         lr: of the top block.
