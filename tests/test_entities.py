@@ -4,12 +4,16 @@ import warnings
 from typing import Any
 
 import pytest
+from by_hand import by_hand
 from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics import classification_report
 
+from minibert.learn.checks import entities as checks
 from minibert.text.entities import Tally, macro_f1, micro, tally
 from minibert.text.schemes import Entity, entities
+
+test_by_hand = by_hand(checks)
 
 TAGS = st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y", "B-Z", "E-X", "S-Y"])
 

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from by_hand import by_hand
 from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 from seqeval.scheme import IOB2, IOBES, Entities
 
+from minibert.learn.checks import schemes as checks
 from minibert.text.schemes import (
     Entity,
     Scheme,
@@ -18,6 +20,8 @@ from minibert.text.schemes import (
     spell,
     tags_of,
 )
+
+test_by_hand = by_hand(checks)
 
 BIO = ["O", "B-X", "I-X", "B-Y", "I-Y"]
 BIOES = [*BIO, "E-X", "S-X", "E-Y", "S-Y"]

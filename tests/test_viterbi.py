@@ -4,11 +4,15 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
+from by_hand import by_hand
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minibert.learn.checks import viterbi as checks
 from minibert.text.schemes import Allowed, allowed, misspelled
 from minibert.text.viterbi import viterbi
+
+test_by_hand = by_hand(checks)
 
 BIO = ["O", "B-X", "I-X", "B-Y", "I-Y"]
 BIOES = ["O", "B", "I", "E", "S"]
@@ -42,7 +46,7 @@ def test_where_all_is_allowed_each_word_gets_its_best() -> None:
     assert viterbi(scores, allowed(["NN", "VB", "DT"])).tolist() == scores.argmax(axis=1).tolist()
 
 
-def test_by_hand() -> None:
+def test_an_entity_by_hand() -> None:
     """I-X is likeliest at the second word; before it B-X costs 2, while O instead of I-X costs only 1."""
     scores = np.array([[3.0, 1.0, 0.0], [1.0, 0.0, 2.0]])
     assert viterbi(scores, allowed(["O", "B-X", "I-X"])).tolist() == [0, 0]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from by_hand import by_hand
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,12 +15,15 @@ from minibert.batches.word_tags import (
     pieces_of_characters,
     word_windows,
 )
+from minibert.learn.checks import word_tags as checks
 from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.byte_tokenizer import ByteTokenizer
 from minibert.text.char_tokenizer import CharTokenizer
 from minibert.text.tagged import Sentence, sentence_of
 from minibert.text.tokenizer import Tokenizer
 from minibert.text.wordpiece import SPECIALS
+
+test_by_hand = by_hand(checks)
 
 TEXT = "The un der stand ing of low er lower lowest 北京大学 is newer , they say. Wider words! " * 3
 
@@ -140,9 +144,8 @@ def test_no_window_has_more_context_for_a_word_than_the_one_it_is_predicted_in(
     for word, owner in enumerate(owners(each, firsts, ends)):
         contexts = []
         for first, end in zip(firsts, ends, strict=True):
-            left = np.inf if first == 0 else each[first:word].sum()
-            right = np.inf if end == len(each) else each[word + 1 : end].sum()
-            contexts.append(min(left, right) if first <= word < end else -1)
+            sides = each[first:word].sum(), each[word + 1 : end].sum()
+            contexts.append(min(sides) if first <= word < end else -1)
         assert owner == contexts.index(max(contexts))
 
 

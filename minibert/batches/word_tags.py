@@ -98,8 +98,7 @@ def word_windows(lengths: Ints, room: int) -> tuple[Ints, Ints]:
 def owners(lengths: Ints, firsts: Ints, ends: Ints) -> Ints:
     """Return in which window each word is predicted: where it has most context, of equal ones the first.
 
-    The context of a word is the smaller of the numbers of pieces before it and behind it in the window. The
-    edge of the text cuts nothing off: on that side there is no end of context.
+    The context of a word is the smaller of the numbers of pieces before it and behind it in the window.
 
     Args:
         lengths: (W,) pieces of each word.
@@ -109,10 +108,9 @@ def owners(lengths: Ints, firsts: Ints, ends: Ints) -> Ints:
         (W,) numbers of windows.
     """
     before = np.concatenate([[0], np.cumsum(lengths)])  # (W + 1,) pieces before each word
-    W, first, end = len(lengths), firsts[:, None], ends[:, None]  # (K, 1)
-    words = np.arange(W)
-    left = np.where(first == 0, before[W], before[words] - before[first])  # (K, W)
-    right = np.where(end == W, before[W], before[end] - before[words + 1])
+    words, first, end = np.arange(len(lengths)), firsts[:, None], ends[:, None]  # (W,), (K, 1), (K, 1)
+    left = before[words] - before[first]  # (K, W)
+    right = before[end] - before[words + 1]
     inside = (first <= words) & (words < end)
     return np.where(inside, np.minimum(left, right), -1).argmax(axis=0)
 
