@@ -37,20 +37,19 @@ CLASSES = {
     "loss": LOSS,
     "accuracy": Score("accuracy", percent, "the share of the texts that get their true class."),
     "macro_f1": Score("macro F1", percent, "the mean of the F1 of all classes, however rare they are."),
+    "calibration_error": Score("calibration error", percent, "how far off the probabilities are; see below."),
 }
 LABELS = {
     "loss": Score("loss (nats)", nats, "the mean of −ln p over all labels of all texts; lower is better."),
     "accuracy": Score("accuracy", percent, "the share of the texts that get exactly their true labels."),
-    "f1": Score("F1", percent, "of all labels given: 2 · right / (predicted + true)."),
     "micro_f1": Score("micro F1", percent, "of all labels given: 2 · right / (predicted + true)."),
     "macro_f1": Score("macro F1", percent, "the mean of the F1 of all labels, however rare they are."),
     "precision": PRECISION,
     "recall": RECALL,
 }
 NUMBER = {
-    "loss": Score("squared error", decimals, "the mean of (predicted − true)² in standard deviations."),
+    "loss": Score("squared error", decimals, "the mean of (predicted − true)²; lower is better."),
     "mse": Score("squared error", decimals, "the mean of (predicted − true)²; lower is better."),
-    "rmse": Score("root of the squared error", decimals, "in the unit of the numbers; lower is better."),
     "mae": Score("absolute error", decimals, "the mean of |predicted − true|; lower is better."),
     "r2": Score("R²", decimals, "1 − squared error / variance of the true numbers."),
     "pearson": Score("correlation (Pearson)", decimals, "how well a line fits predicted over true numbers."),

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from minibert.report.finetuned.asked import percent
-from minibert.report.finetuned.task_files import TaskFiles
+from minibert.report.finetuned.task_files import TaskFiles, objects
 from minibert.report.markdown import as_float, count, escape, table
 from minibert.report.run_folder import Record
 
@@ -15,9 +15,9 @@ SHARES = ("precision", "recall", "f1")
 def per_class(files: TaskFiles) -> list[str]:
     """Return the section with a row for each class: what scikit-learn calls a classification report."""
     details = files.part("details")
-    classes = _objects(details.get("classes") or details.get("types"))
+    classes = objects(details.get("classes") or details.get("types"))
     if not classes:
-        return _by_question_word(_objects(details.get("kinds")))
+        return _by_question_word(objects(details.get("kinds")))
     of = files.asked.of or "class"
     values = np.array([[as_float(numbers.get(key)) for key in SHARES] for numbers in classes.values()])
     counts = np.array([as_float(_count(numbers)) for numbers in classes.values()])
@@ -50,12 +50,6 @@ def _by_question_word(kinds: dict[str, Record]) -> list[str]:
         for kind, numbers in kinds.items()
     ]
     return ["## By question word", table(["question", "exact match", "F1", "count"], cells)]
-
-
-def _objects(named: Any) -> dict[str, Record]:
-    """Return the objects of an object; none where it is no object."""
-    values = named.items() if isinstance(named, dict) else ()
-    return {name: value for name, value in values if isinstance(value, dict)}
 
 
 def _count(numbers: Record) -> Any:

@@ -3,8 +3,9 @@
 from minibert.report.card import front_matter
 from minibert.report.finetuned.task_files import TaskFiles
 from minibert.report.finetuned.task_page import settings
+from minibert.report.finetuned.task_scores import scores_table, summary
 from minibert.report.finetuned.task_usage import predict, task_usage
-from minibert.report.finetuned.verdict import scores_table, summary, verdict
+from minibert.report.finetuned.verdict import verdict
 from minibert.report.markdown import escape, indented, table
 
 

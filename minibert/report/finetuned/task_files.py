@@ -79,7 +79,7 @@ class TaskFiles(RunFolder):
     @property
     def baselines(self) -> dict[str, Record]:
         """What the baselines reach on the test texts, by their names."""
-        return {name: scores for name, scores in self.part("baselines").items() if isinstance(scores, dict)}
+        return objects(self.part("baselines"))
 
     @property
     def goal(self) -> str:
@@ -117,6 +117,17 @@ class TaskFiles(RunFolder):
         if self.best is None or self.best in here or not self.part("validation"):
             return self.held_out
         return sorted([*self.held_out, end], key=lambda look: look["step"])
+
+
+def objects(named: Any) -> dict[str, Record]:
+    """Return the objects of an object by their names; none where it is no object."""
+    values = named.items() if isinstance(named, dict) else ()
+    return {name: value for name, value in values if isinstance(value, dict)}
+
+
+def records(listed: Any) -> list[Record]:
+    """Return the objects of a list; none where it is no list."""
+    return [value for value in listed if isinstance(value, dict)] if isinstance(listed, list) else []
 
 
 def read_task(folder: str | Path) -> TaskFiles:

@@ -8,8 +8,9 @@ from minibert.report.finetuned.per_class import per_class
 from minibert.report.finetuned.task_beside import tasks_compared
 from minibert.report.finetuned.task_files import TaskFiles
 from minibert.report.finetuned.task_pictures import calibration, confusion, learning, numbers
+from minibert.report.finetuned.task_scores import scores_table, summary
 from minibert.report.finetuned.task_usage import how_to_go_on
-from minibert.report.finetuned.verdict import scores_table, summary, verdict
+from minibert.report.finetuned.verdict import verdict
 from minibert.report.finetuned.worst import worst
 from minibert.report.markdown import NONE, as_float, count, duration, escape, indented, nats, number, table
 from minibert.report.run_folder import column

@@ -7,7 +7,7 @@ import numpy as np
 
 from minibert import plots
 from minibert.report.finetuned.asked import percent
-from minibert.report.finetuned.task_files import TaskFiles
+from minibert.report.finetuned.task_files import TaskFiles, records
 from minibert.report.markdown import count, escape
 from minibert.report.run_folder import Record, column
 
@@ -74,8 +74,7 @@ def _most_confused(labels: Sequence[str], counts: np.ndarray) -> str:
 def calibration(files: TaskFiles) -> list[str]:
     """Draw how often the model is right over how sure it is, and return the section that shows it."""
     told = files.part("details").get("calibration")
-    told = (told.get("bins") if isinstance(told, dict) else None) or []
-    bins = [each for each in told if isinstance(each, dict)]
+    bins = records(told.get("bins") if isinstance(told, dict) else None)
     columns = np.stack([column(bins, key) for key in ("confidence", "accuracy", "count")])  # (3, n)
     confidence, accuracy, counts = columns[:, np.isfinite(columns).all(axis=0) & (columns[2] > 0)]
     if not counts.size:

@@ -32,7 +32,11 @@ tokenizer = AutoTokenizer.from_pretrained({folder})
 text = tokenizer({given}, return_tensors="pt")
 with torch.no_grad():
     found = model(**text)
-start, end = found.start_logits.argmax(), found.end_logits.argmax()
+
+scores = found.start_logits[0][:, None] + found.end_logits[0]  # (T, T), by start and end
+inside = torch.tensor([part == 1 for part in text.sequence_ids()])  # of the context
+legal = inside[:, None] & inside & torch.ones_like(scores, dtype=torch.bool).triu()
+start, end = divmod(int(scores.where(legal, -torch.inf).argmax()), len(scores))
 print(tokenizer.decode(text["input_ids"][0, start : end + 1]))
 ```"""
 """The same for answers, which have no pipeline any more."""

@@ -6,7 +6,7 @@ from typing import Any
 from minibert.report.finetuned.asked import percent
 from minibert.report.finetuned.marked import Mark, marked
 from minibert.report.finetuned.tag_mistakes import tag_mistakes
-from minibert.report.finetuned.task_files import TaskFiles
+from minibert.report.finetuned.task_files import TaskFiles, records
 from minibert.report.markdown import NONE, as_float, escape, number, table
 from minibert.report.run_folder import Record
 
@@ -31,7 +31,7 @@ def worst(files: TaskFiles) -> list[str]:
 
 def _of_classes(files: TaskFiles) -> list[str]:
     """Return the confident mistakes, with the words that mattered."""
-    mistakes = [each for each in files.evaluation.get("mistakes") or [] if isinstance(each, dict)]
+    mistakes = records(files.evaluation.get("mistakes"))
     if not mistakes:
         return []
     rows = [
