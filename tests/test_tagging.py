@@ -221,14 +221,14 @@ def test_an_entity_says_where_it_stands_in_the_text() -> None:
         "probability": pytest.approx(p**2),
     }
     assert line["entities"][1]["text"] == "?"
-    assert "true" not in line
+    assert "true_tags" not in line
 
 
 def test_true_tags_stand_beside_the_predicted_ones() -> None:
     task = tagging()
     text = sentence("new/B-LOC")
     line = task.predictions([text], task.encode([text]), sure(task, [text], [["O"]]))[0]
-    assert (line["tags"], line["true"]) == (["O"], {"tags": ["B-LOC"]})
+    assert (line["tags"], line["true_tags"]) == (["O"], ["B-LOC"])
 
 
 def test_chinese_comes_back_as_words() -> None:
@@ -238,13 +238,13 @@ def test_chinese_comes_back_as_words() -> None:
     assert line == {
         "text": "我喜欢北京",
         "words": ["我喜", "欢", "北京"],
-        "true": {"words": ["我", "喜欢", "北京"]},
+        "true_words": ["我", "喜欢", "北京"],
     }
     typed = characters(sentence("我/r 喜欢/v"), typed=True)
     task = tagging(["B-r", "I-r", "E-r", "S-r", "B-v", "I-v", "E-v", "S-v"])
     line = task.predictions([typed], task.encode([typed]), sure(task, [typed], [typed.tags]))[0]
     assert (line["words"], line["tags"]) == (["我", "喜欢"], ["r", "v"])
-    assert line["true"] == {"words": ["我", "喜欢"], "tags": ["r", "v"]}
+    assert (line["true_words"], line["true_tags"]) == (["我", "喜欢"], ["r", "v"])
 
 
 def test_plain_tags_have_a_probability_each() -> None:

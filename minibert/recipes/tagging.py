@@ -101,7 +101,7 @@ class Tagging:
 
     def loss(self, model: Any, batch: LabelledBatch) -> Mapping[str, Tensor]:
         """Return {"loss": the mean cross-entropy of the words' tags (nats)}."""
-        logits = model(batch.ids, batch.segments, batch.attend)  # (B, T, C)
+        logits = batch.logits(model)  # (B, T, C)
         return {"loss": cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), self.smoothing)}
 
     # ------------------------------------------------------------ logits -> tags
@@ -159,7 +159,7 @@ class Tagging:
     def predictions(
         self, texts: Sequence[Sentence], encoded: Encoded, logits: Sequence[NDArray]
     ) -> list[dict[str, Any]]:
-        """Return for each sentence its text, its words and what was found; under "true" what is, if known.
+        """Return for each sentence its text, its words and what was found; and what is true, if known.
 
         Entities have a type, a text, a start and an end in characters and in words (behind the last one), and
         a probability: the product of those of their tags. Chinese comes back as words, each with its tag
@@ -176,8 +176,8 @@ class Tagging:
     def _told(self, text: Sentence, tags: Tags, log_p: NDArray[np.floating]) -> dict[str, Any]:
         """Return what a line says of a sentence, with the log-probabilities (W,) of its tags."""
         if self.segments:
-            true = {"true": segmented(text.words, text.tags)} if text.tags else {}
-            return {**segmented(text.words, tags), **true}
+            true = segmented(text.words, text.tags) if text.tags else {}
+            return {**segmented(text.words, tags), **{f"true_{name}": its for name, its in true.items()}}
         told: dict[str, Any] = {"words": list(text.words), "tags": list(tags)}
         if self.scheme is None:
             told["probabilities"] = np.exp(log_p).tolist()
@@ -195,7 +195,7 @@ class Tagging:
                 }
                 for type, start, end in entities(tags)
             ]
-        return {**told, "true": {"tags": list(text.tags)}} if text.tags else told
+        return {**told, "true_tags": list(text.tags)} if text.tags else told
 
 
 def segmented(characters: Sequence[str], tags: Tags) -> dict[str, list[str]]:
