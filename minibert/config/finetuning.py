@@ -56,7 +56,8 @@ class LabelledTextConfig:
     text_pair: str | None = None
     """The column with the second text, for pairs."""
     label: str | None = None
-    """The column with the label; guessed where there is only one way."""
+    """The column with the label, in CoNLL its number; guessed where there is only one way. For tag it may be
+    `segment` (where the words of Chinese end) or `segment+tag` (and what each of them is) instead."""
     labels_are: Literal["classes", "labels", "number"] | None = None
     """For classify: one class of several, several labels at once, or a number. Told from them if not given:
     lists are labels, numbers that are not all whole are numbers, all else is classes."""

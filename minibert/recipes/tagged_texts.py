@@ -47,7 +47,8 @@ def read(config: FinetuneConfig) -> Splits[Sentence]:
     for side, sentences in sides.items():
         require(bool(sentences), f"no sentences for {side}: give more of them, or name them with --{side}")
     notes += _leave_out_repeats(sides)
-    notes += _unify(sides)
+    if config.label not in (SEGMENT, SEGMENT_AND_TAG):  # the tags of characters are in BIOES as they are made
+        notes += _unify(sides)
     train = sides["train"]
     if config.examples is not None:
         keys = [key(sentence.text) for sentence in train]

@@ -5,6 +5,7 @@ B-PER begins a person, I-PER is inside, E-PER ends it, S-PER is one alone, and O
 """
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ class Entity(NamedTuple):
     """The place behind its last word."""
 
 
+@cache
 def parts(tag: str) -> tuple[str, str]:
     """Return the place and the type that a tag tells: "B-PER" is ("B", "PER"), "M" is ("I", "")."""
     place, _, type = tag.partition("-")
