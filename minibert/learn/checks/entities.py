@@ -16,8 +16,8 @@ def expect_tally(true: Sentences, predicted: Sentences, expected: dict[str, tupl
     those = [[[tuple(entity) for entity in each] for each in side] for side in (true, predicted)]
     expect(
         got == expected,
-        f"true {those[0]}, predicted {those[1]}:\n"
-        f"expected (right, predicted, true) = {expected}\ngot                               {got}",
+        f"expected (right, predicted, true) = {expected}, got {got}\n"
+        f"for the true entities {those[0]} and the predicted ones {those[1]}",
     )
 
 

@@ -34,7 +34,7 @@ def expect_path(scores: np.ndarray, allowed: Allowed, expected: list[int]) -> No
     """Raise CheckError unless this sequence of labels is found."""
     got = np.asarray(viterbi(scores, allowed)).tolist()
     rules = f"first {allowed.first}, then\n{allowed.then}, last {allowed.last}"
-    expect(got == expected, f"scores\n{scores}\n{rules}: expected {expected}, got {got}")
+    expect(got == expected, f"expected the labels {expected}, got {got}; scores\n{scores}\nlegal: {rules}")
 
 
 ANY = Allowed(np.ones(3, bool), np.ones((3, 3), bool), np.ones(3, bool))

@@ -14,7 +14,7 @@ def expect_values(words: list[int], values: list[int], expected: list[int]) -> N
     got = np.asarray(at_first_pieces(np.array(words, int), np.array(values, int), NO)).tolist()
     expect(
         got == expected,
-        f"pieces of the words {words}, values {values}:\nexpected {expected}\ngot      {got}",
+        f"expected {expected}, got {got}\nat pieces of the words {words}, values {values}",
     )
 
 
@@ -66,7 +66,7 @@ def expect_owners(lengths: list[int], windows: list[tuple[int, int]], expected: 
     got = np.asarray(owners(np.array(lengths), firsts, ends)).tolist()
     expect(
         got == expected,
-        f"words of {lengths} pieces, windows (first, end) {windows}:\nexpected {expected}\ngot      {got}",
+        f"expected {expected}, got {got}\nfor words of {lengths} pieces, windows (first, end) {windows}",
     )
 
 
