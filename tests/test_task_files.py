@@ -57,6 +57,14 @@ def test_broken_lines_of_predictions_are_counted(tmp_path: Path) -> None:
     assert files.notes == ["2 lines of predictions.jsonl cannot be read and are passed over."]
 
 
+def test_signs_that_end_lines_elsewhere_part_no_line_of_json(tmp_path: Path) -> None:
+    run = write_task(tmp_path / "run", task_record(), task_rows(), class_evaluation())
+    line = json.dumps({"text": "a\u0085b\u2028c"}, ensure_ascii=False)
+    (run / "predictions.jsonl").write_text(f"{line}\n{line}\n", encoding="utf-8")
+    files = read_task(run)
+    assert [each["text"] for each in files.predictions] == ["a\u0085b\u2028c"] * 2 and files.notes == []
+
+
 def test_without_predictions_that_is_said_once_they_are_due(tmp_path: Path) -> None:
     due = write_task(tmp_path / "due", task_record(), task_rows(), class_evaluation())
     assert read_task(due).notes == [

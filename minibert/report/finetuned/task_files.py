@@ -145,7 +145,8 @@ def read_task(folder: str | Path) -> TaskFiles:
 
 def _read_lines(path: Path) -> list[Record | None]:
     """Return the objects of a file of JSON lines; None for a line that is none."""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    lines = text.split("\n")  # not `splitlines`, which parts a text at signs that JSON lets stand in it
     return [_parse(line) for line in lines if line.strip()]
 
 
