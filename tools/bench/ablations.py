@@ -1,23 +1,24 @@
 """What each part of a modern model and of its recipe buys: the same minutes, one thing changed at a time.
 
-    python tools/bench/ablations.py decoders FILE [--seconds 45] [--seeds 3] [--minutes 6]
-    python tools/bench/ablations.py encoders FILE …
-    python tools/bench/ablations.py plateau FILE --steps 1000 …
+    python tools/bench/ablations.py decoders FILE --time
+    python tools/bench/ablations.py decoders FILE [--seconds 45] [--seeds 3]
 
-`decoders` takes one part after the other away from qwen-tiny: byte pairs, V=1024, T=128. `encoders` has
-bert-tiny and modernbert-tiny, masked words alone, each with Muon and with AdamW: V=8192, T=80. `plateau` has
-bert-tiny with what may lengthen or shorten the time in which it knows no more than how common each word is.
-All learn from the card `sotu`, in the loop of `minibert pretrain`, and are asked for the same held-out text.
+The races: `decoders` takes one part after the other away from qwen-tiny, byte pairs, V=1024, T=128.
+`encoders` has bert-tiny and modernbert-tiny with Muon and with AdamW, masked words alone, V=8192, T=80.
+`plateau` has bert-tiny with what may lengthen or shorten the time in which no head looks at a neighbour;
+there give `--steps`. All learn from the card `sotu`, in the loop of `minibert pretrain`, and are asked for
+the same held-out text.
 
-A round is a run of each with one seed, so that a machine that becomes slower slows all of them. FILE gets a
-line of JSON for each run; runs that are in it are not made again, and after so many minutes none is begun:
-call it as often as it takes. Once seed 0 has told how many steps a machine that is left alone takes in these
-seconds, `--repeat` makes the other seeds by steps, on a machine that is not.
+Two runs of 45 seconds on a machine with neighbours are not equal. So `--time` first lets all variants of a
+race take their steps in turn, and writes down the median of each; that wants a machine that is left alone.
+Then a run takes as many steps as it would take in these seconds, on whatever machine. FILE gets a line of
+JSON for each run, and those that are in it are not made again.
 """
 
 import argparse
 import json
 import logging
+import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -48,12 +49,16 @@ from minibert.recipes.evaluate import EXAMPLES, evaluate, held_out_batches
 from minibert.recipes.learning import TORCH
 from minibert.recipes.ready import asked_for, fresh_model, training_batches
 from minibert.train.loop import train
+from minibert.train.optimizer import clip_gradients
 
-LINES = 40
+LINES = 24
 """Points of a run's curve."""
 
 LOOK = 32
 """Held-out examples by which heads are watched."""
+
+SKIPPED, ROUNDS = 5, 60
+"""Steps of each variant that are not timed, as the first ones are slow, and those that are."""
 
 # ---------------------------------------------------------------- qwen-tiny, with a part replaced
 
@@ -171,7 +176,6 @@ DECODERS = {
     "no gate": Variant("qwen-tiny", kind=PlainFeedForward),
     "noise at the ends": Variant("qwen-tiny", kind=NoiseAtTheEnds),
     "half the batch": Variant("qwen-tiny", {"batch_size": 16}),
-    "twice the rates": Variant("qwen-tiny", {"lr": 8e-3, "matrix_lr": 0.03}, once=True),
     "AdamW, 1e-3": Variant("qwen-tiny", {"optimizer": "adamw", "lr": 1e-3}, once=True),
     "AdamW, 2e-3": Variant("qwen-tiny", {"optimizer": "adamw", "lr": 2e-3}),
     "AdamW, 4e-3": Variant("qwen-tiny", {"optimizer": "adamw", "lr": 4e-3}, once=True),
@@ -239,30 +243,24 @@ def run(variant: Variant, config: PretrainConfig, text: Text, watch: bool) -> di
         )
         records = [json.loads(line) for line in Path(folder, "metrics.jsonl").read_text().splitlines()]
     scores = evaluate(model, held_out, EXAMPLES)
+    looks = [record for record in records if record["kind"] == "held_out"]
+    heads = [[look["step"], round(look["before"], 3), round(look["behind"], 3)] for look in looks]
     return {
         "parameters": sum(p.numel() for p in model.parameters()),
         "steps": at.step,
         "tokens": at.tokens,
-        "seconds": round(at.seconds, 1),
         "loss": round(scores["word_loss"], 4),
         "accuracy": round(scores["word_accuracy"], 4),
         "curve": curve([record for record in records if record["kind"] == "train"]),
-        "heads": [
-            [record["step"], round(record["before"], 3), round(record["behind"], 3)]
-            for record in records
-            if record["kind"] == "held_out"
-        ],
+        **({"heads": heads} if watch else {}),
     }
 
 
 def curve(records: list[dict[str, Any]]) -> list[list[float]]:
-    """Return step, seconds and training loss (nats) at `LINES` points, each the mean since the last one."""
+    """Return step and training loss (nats) at `LINES` points, each the mean since the last one."""
     parts = np.array_split(np.arange(len(records)), min(LINES, len(records)))
     means = [float(np.mean([records[i]["word_loss"] for i in part])) for part in parts]
-    ends = [records[part[-1]] for part in parts]
-    return [
-        [end["step"], round(end["seconds"], 1), round(mean, 3)] for end, mean in zip(ends, means, strict=True)
-    ]
+    return [[records[part[-1]]["step"], round(mean, 3)] for part, mean in zip(parts, means, strict=True)]
 
 
 # ---------------------------------------------------------------- where heads look
@@ -300,50 +298,82 @@ def neighbours(model: Any, batch: Any) -> dict[str, float]:
     return {"before": float(torch.cat(before).max()), "behind": float(torch.cat(behind).max())}
 
 
+# ---------------------------------------------------------------- the time of a step
+
+
+class Stepper:
+    """Takes one training step after the other, and keeps the seconds of each."""
+
+    def __init__(self, variant: Variant, config: PretrainConfig, text: Text) -> None:
+        self.model = made(variant, config, text)
+        self.batches = training_batches(text, config)
+        self.optimizers = TORCH.optimizers(self.model, config)
+        self.clip = config.clip
+        self.seconds: list[float] = []
+
+    def step(self) -> None:
+        """Take the next step."""
+        began = time.perf_counter()
+        batch = self.batches(len(self.seconds))
+        torch.stack(list(TORCH.loss(self.model, batch).values())).sum().backward()
+        clip_gradients(self.model.parameters(), self.clip)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        self.seconds.append(time.perf_counter() - began)
+
+
+def step_times(race: Mapping[str, Variant], config: PretrainConfig, text: Text) -> dict[str, float]:
+    """Return the seconds of a step of each variant: medians of `ROUNDS`, in each of which all take one."""
+    steppers = {
+        name: Stepper(variant, replace(config, **variant.settings), text) for name, variant in race.items()
+    }
+    for _ in range(SKIPPED + ROUNDS):
+        for stepper in steppers.values():
+            stepper.step()
+    return {name: statistics.median(stepper.seconds[SKIPPED:]) for name, stepper in steppers.items()}
+
+
 # ---------------------------------------------------------------- the command
 
 
 def main() -> None:
-    """Make the runs that are missing in FILE."""
+    """Time the variants of a race, or make the runs that are missing in FILE."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("race", choices=RACES)
     parser.add_argument("file", type=Path)
-    length = parser.add_mutually_exclusive_group(required=True)
-    length.add_argument("--seconds", type=float, help="of a run")
-    length.add_argument("--steps", type=int, help="of a run")
-    parser.add_argument("--seeds", type=int, default=3, help="rounds")
-    parser.add_argument("--minutes", type=float, default=1e9, help="after which no run is begun")
-    parser.add_argument("--repeat", action="store_true", help="as many steps as seed 0 took, in any time")
+    parser.add_argument("--time", action="store_true", help="time the steps, and do no more")
+    parser.add_argument("--seconds", type=float, default=45, help="of a run, at the speeds in FILE")
+    parser.add_argument("--steps", type=int, help="of a run, whatever time it takes")
+    parser.add_argument("--seeds", type=int, default=3, help="runs of each")
     parser.add_argument("--heads", type=int, help="steps between two looks at the heads; encoders alone")
     chosen = parser.parse_args()
     logging.disable(logging.WARNING)
 
-    variants, common, kind = RACES[chosen.race]
-    config = PretrainConfig(
-        **common,
-        max_minutes=chosen.seconds and chosen.seconds / 60,
-        steps=chosen.steps,
-        log_every=5,
-        evaluate_every=chosen.heads or 250,
-        checkpoint_every=10**9,
-    )
-    end = time.monotonic() + 60 * chosen.minutes
+    race, common, kind = RACES[chosen.race]
+    config = PretrainConfig(**common, log_every=5, evaluate_every=chosen.heads or 250, checkpoint_every=10**9)
     text = prepare(("sotu",), config.vocab_size, kind=kind, running=config.objective == "clm")
-    lines = chosen.file.read_text().splitlines() if chosen.file.exists() else []
-    there = {(record["variant"], record["seed"]): record["steps"] for record in map(json.loads, lines)}
+    told = [json.loads(line) for line in chosen.file.read_text().splitlines()] if chosen.file.exists() else []
+
+    def tell(line: dict[str, Any]) -> None:
+        with chosen.file.open("a") as file:
+            file.write(json.dumps({"race": chosen.race, **line}) + "\n")
+
+    if chosen.time:
+        tell({"times": step_times(race, config, text)})
+        return
+    times = next((line["times"] for line in told if "times" in line), {})
+    there = {(line["variant"], line["seed"]) for line in told if "variant" in line}
     for seed in range(chosen.seeds):
-        for name, variant in variants.items():
-            if (name, seed) in there or (variant.once and seed) or time.monotonic() > end:
+        for name, variant in race.items():
+            if (name, seed) in there or (variant.once and seed):
                 continue
-            own = replace(config, **variant.settings, seed=seed)
-            if chosen.repeat:
-                own = replace(own, steps=there[name, 0], max_minutes=None)
+            steps = chosen.steps or round(chosen.seconds / times[name])
+            own = replace(config, **variant.settings, seed=seed, steps=steps)
             result = run(variant, own, text, watch=chosen.heads is not None)
-            told = {"race": chosen.race, "variant": name, "seed": seed, **result}
-            with chosen.file.open("a") as file:
-                file.write(json.dumps(told) + "\n")
+            tell({"variant": name, "seed": seed, **result})
             print(f"{name}, seed {seed}: {result['steps']} steps, {result['loss']} nats", flush=True)
 
 

