@@ -204,7 +204,7 @@ def learned(kind: str, head: HeadConfig, train: list[LabelledText]) -> dict[str,
     pad = config.pad_id
     batches = LabelledBatches(task.encode(train), pad, 8)
     optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
-    for step in range(60):
+    for step in range(100):
         task.loss(model, batches(step))["loss"].backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -30,6 +30,10 @@ SIDES = {"train": "to learn from", "validation": "to choose by", "test": "to mea
 """The sets that texts are divided into, in this order, and what each is for."""
 
 
+LARGE = 100
+"""Numbers beyond it are far from where a fresh head begins, for steps of the usual size."""
+
+
 # ---------------------------------------------------------------- words -> texts
 
 
@@ -167,6 +171,8 @@ def read(config: FinetuneConfig) -> Splits[LabelledText]:
         found.notes.append(f"learned from: {_count(config.examples)} of them, of each label its share")
     if kind != "number":
         names = label_names(parts["train"])
+        few = "all texts to learn from have the same label: there is nothing to tell apart"
+        require(len(names) > (kind == "classes"), few)
         for side in ("validation", "test"):
             require_known(parts[side], names)
     return Splits(parts["train"], parts["validation"], parts["test"], tuple(found.notes))
@@ -221,6 +227,8 @@ def describe_labels(texts: Sequence[LabelledText]) -> str:
         return (
             f"labels: numbers from {min(numbers):g} to {max(numbers):g}, mean {np.mean(numbers):.3g}, "
             f"standard deviation {np.std(numbers):.3g}"
+            + "; those that lie near 1 are learned best: divide them"
+            * (max(map(abs, numbers)) > LARGE)
         )
     counts = Counter(
         name
