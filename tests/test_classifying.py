@@ -203,7 +203,7 @@ def learned(kind: str, head: HeadConfig, train: list[LabelledText]) -> dict[str,
     model = model_class(config, head, Generator().manual_seed(0)).eval()
     pad = config.pad_id
     batches = LabelledBatches(task.encode(train), pad, 8)
-    optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
+    optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
     for step in range(100):
         task.loss(model, batches(step))["loss"].backward()
         optimizer.step()
