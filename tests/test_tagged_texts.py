@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from minibert.config import FinetuneConfig
+from minibert import sources
+from minibert.config import FinetuneConfig, Part
 from minibert.recipes.tagged_texts import format_of, labels_of, read
+from minibert.sources import Corpus
 from minibert.text.tagged import Sentence
 
 
@@ -148,6 +150,27 @@ def test_the_column_of_the_tags_is_the_label(tmp_path: Path) -> None:
     assert splits.train[0].tags == ("NNP", "VBZ")
     three_columns = "EU NNP B-ORG\nvotes VBZ O\n"
     assert read(three(tmp_path, three_columns, label="2")).train[0].tags == ("NNP", "VBZ")
+
+
+def test_what_a_card_holds_out_is_for_validation_or_test_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As conll2003, whose rows have several lists: the card says which are the words and which the tags."""
+    rows = {"train": [f"t{n}" for n in range(20)], "validation": ["v1", "v2"], "test": ["e1"]}
+    parts = []
+    for name, words in rows.items():
+        lines = (json.dumps({"tokens": [word], "pos": ["NN"], "ner": ["B-X"]}) + "\n" for word in words)
+        path = Path(write(tmp_path / f"{name}.jsonl", "".join(lines)))
+        parts.append(Part((path,), "table", "tokens", name != "train", "ner"))
+    monkeypatch.setattr(sources, "resolve", lambda words: [Corpus("news", tuple(parts), "")])
+    splits = read(FinetuneConfig(data=("news",)))
+    assert [len(side) for side in (splits.train, splits.validation, splits.test)] == [20, 2, 1]
+    assert splits.test[0] == Sentence(("e1",), ("B-X",))
+
+    del parts[2]  # without a test of its own, a share of the rest is one
+    splits = read(FinetuneConfig(data=("news",), label="pos"))
+    assert [len(side) for side in (splits.train, splits.validation, splits.test)] == [18, 2, 2]
+    assert splits.test[0].tags == ("NN",)
 
 
 def test_so_many_examples_are_learned_from(tmp_path: Path) -> None:
