@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minibert.text.dividing import Side, choose, divide, quotas, strata
+from minibert.text.dividing import Side, choose, divide, folds, quotas, strata
 from minibert.text.duplicates import key
 
 N = 1000
@@ -75,6 +75,26 @@ def test_the_first_of_each_label_is_learned_from() -> None:
     assert Counter(sides) == {"train": 800, "validation": 100, "test": 100}
     assert divide(KEYS[:1], ["a"], [0]) == ["train"]
     assert divide([], [], []) == []
+
+
+def test_folds_are_of_one_size_with_of_each_label_its_share() -> None:
+    found = folds(KEYS, LABELS, range(N), 7)
+    sizes = Counter(found)
+    rare = Counter(fold for fold, label in zip(found, LABELS, strict=True) if label == "rare")
+    assert set(sizes) == set(range(7))
+    assert max(sizes.values()) - min(sizes.values()) <= 1
+    assert max(rare.values()) - min(rare.values()) <= 1
+
+
+def test_folds_keep_groups_together_and_depend_on_the_seed_and_not_on_the_order() -> None:
+    groups = [row - row % 6 for row in range(N)]
+    found = folds(KEYS, LABELS, groups, 5, seed=1)
+    assert all(found[row] == found[groups[row]] for row in range(N))
+    assert max(Counter(found).values()) - min(Counter(found).values()) <= 12
+    order = random.Random(0).sample(range(N), N)
+    keys, labels = [KEYS[row] for row in order], [LABELS[row] for row in order]
+    assert folds(keys, labels, [groups[row] for row in order], 5, seed=1) == [found[row] for row in order]
+    assert folds(KEYS, LABELS, groups, 5, seed=2) != found
 
 
 def test_the_strata_of_numbers_are_tenths_and_of_several_labels_the_rarest() -> None:

@@ -12,9 +12,9 @@ from indexes import card_of, sdist, write_card
 from samples import require_here
 
 from minibert import sources
-from minibert.config import FinetuneConfig, Part
+from minibert.config import FinetuneConfig, HeadConfig, Part
 from minibert.recipes import labelled_data
-from minibert.recipes.labelled_data import card_split, find, read, some
+from minibert.recipes.labelled_data import card_split, find, read, read_to_measure, some
 from minibert.recipes.task import Splits
 from minibert.sources import cache, catalogue
 from minibert.sources.catalogue import CardPart
@@ -304,6 +304,27 @@ def test_a_text_of_one_part_that_is_nearly_one_of_another_cannot_be_divided(
     )
     with pytest.raises(ValueError, match="1 text are nearly the same as one of another part"):
         card_split("stories")
+
+
+def test_a_model_that_has_learned_is_measured_on_the_test_texts_of_a_card_and_on_all_of_a_file(
+    card: sources.Card, tmp_path: Path
+) -> None:
+    split_it(card)
+    head = HeadConfig("classes", ("dull", "good"))
+    found, notes = read_to_measure(FinetuneConfig(data=("stories",)), head)
+    assert set(found) == set(read_files("stories").test)
+    assert notes[-1] == "measured on 15 texts"
+    path = table(tmp_path / "a.csv", [("one", "good"), ("two", "dull"), (" ", "good")])
+    found, notes = read_to_measure(FinetuneConfig(data=(path,)), head)
+    assert [text.label for text in found] == ["good", "dull"]
+    with pytest.raises(
+        ValueError, match=r"a\.csv, row 2: the label 'dull' is none of those .*: 'bad', 'good'"
+    ):
+        read_to_measure(FinetuneConfig(data=(path,)), HeadConfig("classes", ("bad", "good")))
+    with pytest.raises(ValueError, match=r"a\.csv, row 1: expected a number, got 'good'"):
+        read_to_measure(FinetuneConfig(data=(path,)), HeadConfig("number"))
+    with pytest.raises(ValueError, match="a head for tags tells nothing of whole texts"):
+        read_to_measure(FinetuneConfig(data=(path,)), HeadConfig("tags", ("O",)))
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,14 @@ import numpy as np
 from tqdm import tqdm
 
 from minibert import sources
-from minibert.config import FinetuneConfig, Part, require
+from minibert.config import FinetuneConfig, HeadConfig, Part, require
 from minibert.recipes.task import Splits
 from minibert.sources.splits import Split
 from minibert.text.columns import Columns
 from minibert.text.dividing import choose, divide, strata
 from minibert.text.duplicates import Groups, group, key
 from minibert.text.labelled import (
+    Kind,
     LabelledText,
     as_kind,
     columns_of,
@@ -205,6 +206,25 @@ def _settle(texts: Sequence[LabelledText], found: Found, config: FinetuneConfig)
     if groups.repeats or groups.near:
         found.notes.append(describe_groups(texts, groups, int(leaks.sum())))
     return [None if leak else side for side, leak in zip(sides, leaks.tolist(), strict=True)]
+
+
+def read_to_measure(config: FinetuneConfig, head: HeadConfig) -> tuple[list[LabelledText], list[str]]:
+    """Read the texts on which a model that has learned can be measured, and what is to be said of them.
+
+    Of data that is divided by its card, those for the test; else all.
+
+    Raises ValueError as `read`, and for a label that the head does not have.
+    """
+    require(bool(config.data), "no labelled texts: give --data CARD or --data FILE (see: minibert data list)")
+    found = find(config.data, Columns(config.text, config.text_pair, config.label))
+    kinds: dict[str, Kind] = {"classes": "classes", "labels": "labels", "number": "number"}
+    require(head.task in kinds, f"a head for {head.task} tells nothing of whole texts")
+    texts = as_kind(found.texts, kinds[head.task])
+    if "test" in found.sides:
+        texts = [text for text, side in zip(texts, found.sides, strict=True) if side == "test"]
+    if head.task != "number":
+        require_known(texts, head.labels)
+    return texts, [*found.notes, describe_labels(texts), f"measured on {_count(len(texts))}"]
 
 
 def some(texts: Sequence[LabelledText], count: int, seed: int) -> list[LabelledText]:

@@ -70,14 +70,7 @@ def divide(
         shares: of the texts for validation and for the test.
         seed: another one gives another split.
     """
-    by_group: dict[int, list[int]] = defaultdict(list)
-    for row, number in enumerate(groups):
-        by_group[number].append(row)
-    by_stratum: dict[str, list[list[int]]] = defaultdict(list)
-    for rows in by_group.values():
-        rows.sort(key=lambda row: keys[row])
-        by_stratum[strata[rows[0]]].append(rows)
-
+    by_stratum = _drawn_groups(keys, strata, groups, seed)
     names = sorted(by_stratum, key=lambda name: _drawn(seed, name))  # of equals the first get more
     sizes = [sum(map(len, by_stratum[name])) for name in names]
     tests = quotas(sizes, round(shares[1] * len(keys)))
@@ -85,8 +78,7 @@ def divide(
     validations = quotas(left, round(shares[0] * len(keys)))
     held_out: dict[int, Side] = {}
     for name, test, validation in zip(names, tests, validations, strict=True):
-        drawn = sorted(by_stratum[name], key=lambda rows: _drawn(seed, keys[rows[0]]))
-        for rows in drawn[1:]:
+        for rows in by_stratum[name][1:]:
             if len(rows) <= test:
                 test -= len(rows)
                 held_out.update((row, "test") for row in rows)
@@ -94,6 +86,43 @@ def divide(
                 validation -= len(rows)
                 held_out.update((row, "validation") for row in rows)
     return [held_out.get(row, "train") for row in range(len(keys))]
+
+
+def folds(
+    keys: Sequence[str], strata: Sequence[str], groups: Sequence[int], count: int, seed: int = 0
+) -> list[int]:
+    """Return for each text in which of `count` folds it is: groups whole, and of each stratum equal shares.
+
+    The groups of a stratum are dealt in their order, each to the fold that has the fewest texts of the
+    stratum, and of those to the one that has the fewest in all. Arguments as of `divide`.
+    """
+    found = [0] * len(keys)
+    sizes = [0] * count
+    for _, dealt in sorted(_drawn_groups(keys, strata, groups, seed).items()):
+        own = [0] * count
+        for rows in dealt:
+            fold = min(range(count), key=lambda fold: (own[fold], sizes[fold]))
+            own[fold] += len(rows)
+            sizes[fold] += len(rows)
+            for row in rows:
+                found[row] = fold
+    return found
+
+
+def _drawn_groups(
+    keys: Sequence[str], strata: Sequence[str], groups: Sequence[int], seed: int
+) -> dict[str, list[list[int]]]:
+    """Return the groups of each stratum in a random order, each as its rows; see `divide`."""
+    by_group: dict[int, list[int]] = defaultdict(list)
+    for row, number in enumerate(groups):
+        by_group[number].append(row)
+    by_stratum: dict[str, list[list[int]]] = defaultdict(list)
+    for rows in by_group.values():
+        rows.sort(key=lambda row: keys[row])
+        by_stratum[strata[rows[0]]].append(rows)
+    for own in by_stratum.values():
+        own.sort(key=lambda rows: _drawn(seed, keys[rows[0]]))
+    return by_stratum
 
 
 def choose(keys: Sequence[str], strata: Sequence[str], count: int, seed: int = 0) -> list[int]:
