@@ -29,10 +29,12 @@ def test_means_are_taken_anew_each_time_and_what_is_not_finite_is_left_out():
 
 
 def test_time_spent_on_other_things_is_no_time_of_steps():
+    """A step of a second, four seconds of something else, and a step of two: ten tokens in three seconds."""
     recent = Averages(Progressed())
     recent.add({"loss": 1.0}, 1.0)
-    recent.pause(5.0)
-    assert recent.take(Progressed(tokens=10, seconds=7.0))[1:] == (10, 2.0)
+    recent.pause(4.0)
+    recent.add({"loss": 1.0}, 2.0)
+    assert recent.take(Progressed(tokens=10, seconds=7.0))[1:] == (10, 3.0)
 
 
 def test_only_patience_makes_a_run_wait():

@@ -347,7 +347,7 @@ class Loop:
         at.looks_since_best = 0 if better else at.looks_since_best + 1
         if better:
             at.best_step, at.best_loss = at.step, loss
-        self.recent.pause(time.perf_counter() - self.began)
+        self.recent.pause(time.perf_counter() - self.began - at.seconds)
         self.phases.skip()
         return better
 

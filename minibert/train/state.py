@@ -70,8 +70,8 @@ class Averages:
         self.step_seconds = seconds
 
     def pause(self, seconds: float) -> None:
-        """Leave out the time up to now, `seconds` after the start: it was not spent on steps."""
-        self.seconds = seconds
+        """Leave out so many seconds: they were not spent on steps."""
+        self.seconds += seconds
 
     def take(self, at: Progressed) -> tuple[dict[str, float], int, float]:
         """Return the means, the tokens and the seconds since the last time, and start again."""
