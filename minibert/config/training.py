@@ -5,7 +5,6 @@ from typing import Literal
 
 from minibert.config.values import require
 
-
 EVALUATE_EVERY = 250
 """Steps between two looks at the held-out text, where nothing is said."""
 

@@ -52,9 +52,7 @@ class FinetuningTask(Protocol):
         """Return "loss", the goal, and whatever else is measured, of the logits of each row of `encoded`."""
         ...
 
-    def details(
-        self, texts: Sequence[Any], encoded: Encoded, logits: Sequence[NDArray]
-    ) -> Mapping[str, Any]:
+    def details(self, texts: Sequence[Any], encoded: Encoded, logits: Sequence[NDArray]) -> Mapping[str, Any]:
         """Return what the report shows besides the scores: plain values for JSON, by name."""
         ...
 

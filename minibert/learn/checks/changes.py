@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minibert.batches.augmenting import DELETE, PAIRING, SWAP, swapped, tokens_to_keep
+from minibert.batches.changes import DELETE, PAIRING, SWAP, swapped, tokens_to_keep
 from minibert.batches.sampling import integers, random_bits, uniform
 from minibert.learn.compare import expect, expect_close
 from minibert.learn.sizes import Sizes

