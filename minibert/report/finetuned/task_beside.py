@@ -14,7 +14,7 @@ from minibert.report.markdown import NONE, as_float, count, duration, escape, ta
 def tasks_compared(runs: Sequence[TaskFiles]) -> list[str]:
     """Draw compare.png into the folder of the first run, and return the section that compares all of them.
 
-    Runs that differ in their seeds alone are one point of the picture, and one row of the second table.
+    Runs of the same settings but for the seed are one point of the picture, with their mean in a table.
 
     Raises ValueError when a run is given twice.
     """
@@ -44,19 +44,19 @@ def _picture(runs: Sequence[TaskFiles], names: Sequence[str]) -> list[str]:
     plots.save(plots.tradeoff_figure(costs, title), runs[0].folder / "compare.png")
     said = [
         f"![{escape(title)} over the time trained, and over the parameters that learned](compare.png)",
-        f"{escape(title)} on the test texts, over the time trained and over how many parameters learned.",
+        f"On the test texts: {escape(title)}, over the time trained and over how many parameters learned.",
     ]
     several = [cost for cost in costs if len(cost.scores) > 1]
     if several:
         said += [
-            "Runs that differ in their seed alone are one point: their mean, with a bar of one deviation.",
+            "Runs of the same settings but for the seed are one point: their mean ± one standard deviation.",
             _means(several, runs[0]),
         ]
     return said
 
 
 def _costs(runs: Sequence[TaskFiles], names: Sequence[str]) -> list[plots.Cost | None]:
-    """Return what runs reach and cost, those together that differ in their seeds alone."""
+    """Return what runs reach and cost, those of the same settings together."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for number, files in enumerate(runs):
         groups.setdefault(_without_seed(files), []).append(number)
@@ -70,8 +70,7 @@ def _costs(runs: Sequence[TaskFiles], names: Sequence[str]) -> list[plots.Cost |
 
 def _without_seed(files: TaskFiles) -> tuple[object, ...]:
     """Return all that was chosen for a run but its seed."""
-    own = {name: value for name, value in settings(files).items() if name not in ("seed", "ran on")}
-    return (*sorted(own.items()), files.get("data", "fingerprint"))
+    return tuple(pair for pair in sorted(settings(files).items()) if pair[0] not in ("seed", "ran on"))
 
 
 def _cost(name: str, runs: Sequence[TaskFiles]) -> plots.Cost | None:
@@ -151,8 +150,8 @@ def _warnings(runs: Sequence[TaskFiles], names: Sequence[str]) -> list[str]:
     ]
     if other:
         said.append(
-            f"Other texts than {escape(names[0])}, or otherwise divided: {escape(', '.join(other))}. Scores "
-            "on other texts cannot be compared."
+            f"Other texts than {escape(names[0])}, or otherwise divided, as by another seed: "
+            f"{escape(', '.join(other))}. Scores on other test texts differ by chance, too."
         )
     unmeasured = [name for files, name in zip(runs, names, strict=True) if not files.part("test")]
     if unmeasured:
