@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from by_hand import by_hand
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator
 
+from minibert.learn.checks import train_class_loss as checks
 from minibert.train.class_loss import balanced_weights, binary_cross_entropy, weighted_cross_entropy
 from minibert.train.loss import IGNORE, cross_entropy
+
+test_by_hand = by_hand(checks)
 
 N, C = 12, 4
 

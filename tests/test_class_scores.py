@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from by_hand import by_hand
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minibert.train.class_scores import (
+from minibert.learn.checks import class_scores as checks
+from minibert.text.class_scores import (
     calibration,
     class_shares,
     confusion,
@@ -17,6 +19,8 @@ from minibert.train.class_scores import (
     ranks,
     shares,
 )
+
+test_by_hand = by_hand(checks)
 
 TRUE = np.array([0, 0, 0, 0, 1, 1, 2])
 PREDICTED = np.array([0, 0, 1, 2, 1, 0, 2])

@@ -4,11 +4,15 @@ import random
 from collections import Counter
 
 import pytest
+from by_hand import by_hand
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minibert.learn.checks import dividing as checks
 from minibert.text.dividing import Side, choose, divide, folds, quotas, strata
 from minibert.text.duplicates import key
+
+test_by_hand = by_hand(checks)
 
 N = 1000
 KEYS = [key(f"text {n}") for n in range(N)]

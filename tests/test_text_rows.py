@@ -1,13 +1,17 @@
 """Texts laid out for a model: special tokens, pairs, what is cut, and windows that miss nothing."""
 
 import pytest
+from by_hand import by_hand
 from hypothesis import given
 from hypothesis import strategies as st
 
 from minibert.batches.text_rows import Row, RowMaker, longest_first, windows
+from minibert.learn.checks import text_rows as checks
 from minibert.text.base_tokenizer import END
 from minibert.text.byte_tokenizer import ByteTokenizer
 from minibert.text.tokenizer import Tokenizer
+
+test_by_hand = by_hand(checks)
 
 BERT = Tokenizer.train(["a b c d e f"], 60)
 CAUSAL = ByteTokenizer.train(["a b c d e f"], 300, (END,))

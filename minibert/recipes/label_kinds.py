@@ -10,9 +10,7 @@ from torch import Tensor
 
 from minibert.batches.batch import IGNORE
 from minibert.config import HeadConfig
-from minibert.text.labelled import LabelledText, require_known
-from minibert.train.class_loss import balanced_weights, binary_cross_entropy, weighted_cross_entropy
-from minibert.train.class_scores import (
+from minibert.text.class_scores import (
     Shares,
     calibration,
     class_shares,
@@ -20,6 +18,8 @@ from minibert.train.class_scores import (
     label_shares,
     number_scores,
 )
+from minibert.text.labelled import LabelledText, require_known
+from minibert.train.class_loss import balanced_weights, binary_cross_entropy, weighted_cross_entropy
 from minibert.train.loss import cross_entropy, mean_squared_error
 
 Floats = NDArray[np.float64]
