@@ -1,6 +1,7 @@
 """`minibert finetune` and `minibert predict` on the command line."""
 
 import json
+from typing import Any
 
 import pytest
 from small_tasks import bert_folder, small_finetuning
@@ -11,7 +12,7 @@ from minibert.cli.tasks import Answer, Classify, Tag
 
 @pytest.mark.parametrize("word, kind", [("classify", Classify), ("tag", Tag), ("answer", Answer)])
 def test_each_task_has_its_command(word, kind):
-    command = parse(["finetune", word, "minilm", "--data", "a.csv", "b.csv", "--lr", "1e-4"])
+    command: Any = parse(["finetune", word, "minilm", "--data", "a.csv", "b.csv", "--lr", "1e-4"])
     assert isinstance(command, kind) and command.kind == word
     assert (command.model, command.data, command.lr) == ("minilm", ("a.csv", "b.csv"), 1e-4)
     assert command.line == f"minibert finetune {word} minilm --data a.csv b.csv --lr 1e-4"

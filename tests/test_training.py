@@ -16,4 +16,4 @@ def test_held_out_text_is_looked_at_as_often_as_is_said_or_else_as_usual():
 )
 def test_what_is_counted_is_at_least_one(name):
     with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
-        TrainConfig(**{name: 0})
+        TrainConfig(**{name: 0})  # pyright: ignore[reportArgumentType]
