@@ -155,7 +155,7 @@ def test_weights_under_another_name_are_listed(folder, refused):
     state["bert.pooler.dense.wait"] = state.pop("bert.pooler.dense.weight")
     save_file(state, file)
     said = refused("fill", str(folder / "run"), "the [MASK]")
-    assert f"{file} does not hold the weights of this bert" in said and "Copy it and config.json" in said
+    assert f"{file} does not hold the weights of this BERT" in said and "Copy it and config.json" in said
     assert "missing: bert.pooler.dense.weight" in said and "unexpected: bert.pooler.dense.wait" in said
 
 
