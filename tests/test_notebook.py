@@ -19,6 +19,7 @@ from minibert.learn.notebook import (
     show,
     source_of,
 )
+from minibert.model.lora import LoraLinear
 
 
 def test_the_source_is_shown_as_it_is_with_its_place() -> None:
@@ -26,6 +27,11 @@ def test_the_source_is_shown_as_it_is_with_its_place() -> None:
     assert text.startswith("`minibert/byhand/linear.py`, line ")
     assert "```python\ndef linear_forward(" in text and text.endswith("\n```")
     assert "class CheckError(" in source_of(CheckError)
+
+
+def test_a_function_under_a_decorator_is_shown_where_it_stands() -> None:
+    text = source_of(LoraLinear.merged)
+    assert text.startswith("`minibert/model/lora.py`, line ") and "@torch.no_grad()\n    def merged(" in text
 
 
 def test_a_notebook_gets_markdown_of_all_that_is_asked_for_and_a_terminal_the_same_text() -> None:

@@ -91,7 +91,8 @@ def exercise_of(function: Callable[..., Any]) -> Exercise:
 
 
 def source_of(thing: Callable[..., Any]) -> str:
-    """Return the source of a function or a class as Markdown."""
+    """Return the source of a function or a class as Markdown, with its decorators."""
+    thing = inspect.unwrap(thing)  # else the file is that of the decorator
     lines, first = inspect.getsourcelines(thing)
     path = Path(inspect.getsourcefile(thing) or "").relative_to(Path(minibert.__file__).parent.parent)
     return f"`{path.as_posix()}`, line {first}:\n\n```python\n{''.join(lines).rstrip()}\n```"

@@ -10,7 +10,6 @@ from tqdm import tqdm
 from minibert import sources
 from minibert.config import FinetuneConfig, HeadConfig, Part, require
 from minibert.recipes.task import Splits
-from minibert.sources.splits import Split
 from minibert.text.columns import Columns
 from minibert.text.dividing import choose, divide, strata
 from minibert.text.duplicates import Groups, group, key
@@ -29,7 +28,6 @@ from minibert.text.reading import Progress
 
 SIDES = {"train": "to learn from", "validation": "to choose by", "test": "to measure on"}
 """The sets that texts are divided into, in this order, and what each is for."""
-
 
 LARGE = 100
 """Numbers beyond it are far from where a fresh head begins, for steps of the usual size."""
@@ -77,7 +75,7 @@ def find(words: Sequence[str], told: Columns, labelled: bool = True) -> Found:
             require(count > 0, f"{corpus.name} has no {'labelled ' * labelled}texts{_remedy(corpus)}")
             found.divided &= corpus.split is not None
     if blank or without:
-        found.notes.append(f"left out: {_count(blank)} without a word, {_count(without)} without a label")
+        found.notes.append(f"left out: {amount(blank)} without a word, {amount(without)} without a label")
     return found
 
 
@@ -161,15 +159,15 @@ def read(config: FinetuneConfig) -> Splits[LabelledText]:
     parts = {side: [text for text, its in zip(texts, sides, strict=True) if its == side] for side in SIDES}
     for side, its in parts.items():
         require(
-            bool(its), f"of {_count(len(texts))} none is left {SIDES[side]}: give more, or other --shares"
+            bool(its), f"of {amount(len(texts))} none is left {SIDES[side]}: give more, or other --shares"
         )
-    counts = ", ".join(f"{_count(len(parts[side]))} {SIDES[side]}" for side in SIDES)
+    counts = ", ".join(f"{amount(len(parts[side]))} {SIDES[side]}" for side in SIDES)
     how = "as the data card divides them" if found.divided else f"drawn with seed {config.seed}"
     found.notes += [describe_labels(texts), f"{counts}, {how}"]
 
     if config.examples is not None:
         parts["train"] = some(parts["train"], config.examples, config.seed)
-        found.notes.append(f"learned from: {_count(config.examples)} of them, of each label its share")
+        found.notes.append(f"learned from: {amount(config.examples)} of them, of each label its share")
     if kind != "number":
         names = label_names(parts["train"])
         few = "all texts to learn from have the same label: there is nothing to tell apart"
@@ -224,7 +222,7 @@ def read_to_measure(config: FinetuneConfig, head: HeadConfig) -> tuple[list[Labe
         texts = [text for text, side in zip(texts, found.sides, strict=True) if side == "test"]
     if head.task != "number":
         require_known(texts, head.labels)
-    return texts, [*found.notes, describe_labels(texts), f"measured on {_count(len(texts))}"]
+    return texts, [*found.notes, describe_labels(texts), f"measured on {amount(len(texts))}"]
 
 
 def some(texts: Sequence[LabelledText], count: int, seed: int) -> list[LabelledText]:
@@ -236,7 +234,8 @@ def some(texts: Sequence[LabelledText], count: int, seed: int) -> list[LabelledT
 # ---------------------------------------------------------------- in words
 
 
-def _count(number: int) -> str:
+def amount(number: int) -> str:
+    """Return "1 text", "2,000 texts"."""
     return f"{number:,} text{'s' * (number != 1)}"
 
 
@@ -269,47 +268,11 @@ def describe_groups(texts: Sequence[LabelledText], groups: Groups, leaks: int) -
         labels[number].add(text.label)
     unlike = sum(len(its) > 1 for its in labels.values())
     said = (
-        f"alike: {_count(groups.repeats)} repeat another one but for white space and case, {groups.near:,} "
+        f"alike: {amount(groups.repeats)} repeat another one but for white space and case, {groups.near:,} "
         "more share half of their runs of five words with one; what is alike is on one side"
     )
     if unlike:
         said += f"; {unlike:,} times the labels differ"
     if leaks:
-        said += f"; {_count(leaks)} that came again on a later side are left out"
+        said += f"; {amount(leaks)} that came again on a later side are left out"
     return said
-
-
-# ---------------------------------------------------------------- the split of a data card
-
-
-def card_split(name: str, shares: tuple[float, float] = (0.1, 0.1), seed: int = 0) -> str:
-    """Return the split of a data card as its file says it.
-
-    Every part is divided by itself (parts with one name are one), of each label its share. What is the same
-    or nearly is on one side.
-
-    Raises ValueError where a text of one part is nearly one of another: they cannot be divided apart.
-    """
-    names = dict.fromkeys(part.name for part in sources.card(name).parts if part.label)
-    texts, parts = [], []
-    for part in names:
-        its = find([f"{name}:{part}" if part else name], Columns()).texts
-        texts += its
-        parts += [part] * len(its)
-    groups = group([text.whole for text in texts]).numbers.tolist()
-    across = [row for row, number in enumerate(groups) if parts[row] != parts[number]]
-    require(not across, f"{name}: {_count(len(across))} are nearly the same as one of another part")
-
-    keys, sides = [], []
-    for part in names:
-        rows = [row for row, its in enumerate(parts) if its == part]
-        own = [key(texts[row].whole) for row in rows]
-        labels = strata([texts[row].label for row in rows])
-        keys += own
-        sides += divide(own, labels, [groups[row] for row in rows], shares, seed)
-    return Split.of(keys, sides).written(
-        f"{name}: which texts are for validation ({shares[0]:.0%}) and for the test ({shares[1]:.0%}).\n"
-        f"Each part is divided by itself, of each label its share, with seed {seed}. Texts that are\n"
-        "the same or nearly are on one side. A text is known by the first digits of the sha256 of it\n"
-        f"in lower case and with single spaces. Made by minibert.recipes.labelled_data.card_split({name!r})."
-    )

@@ -181,7 +181,9 @@ DECODERS = {
     "AdamW, 4e-3": Variant("qwen-tiny", {"optimizer": "adamw", "lr": 4e-3}, once=True),
     "AdamW, 8e-3": Variant("qwen-tiny", {"optimizer": "adamw", "lr": 8e-3}, once=True),
     "GPT-2": Variant("gpt-tiny"),
+    "GPT-2, noise": Variant("gpt-tiny", {"position_init": "normal"}),
     "GPT-2, AdamW": Variant("gpt-tiny", {"optimizer": "adamw", "lr": 2e-3}),
+    "GPT-2, AdamW, noise": Variant("gpt-tiny", {"optimizer": "adamw", "lr": 2e-3, "position_init": "normal"}),
 }
 
 ENCODERS = {

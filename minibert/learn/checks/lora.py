@@ -57,7 +57,7 @@ def check_where_b_is_zero_nothing_is_added_and_yet_b_learns(size: Sizes, seed: i
     dx, ddown, dup = lora_backward(np.ones_like(y), cache)
     expect_close(dx, 0 * x, "dx where B is zero")
     expect_close(ddown, 0 * down, "ddown where B is zero")
-    expect(np.abs(dup).min() > 0, f"dup where B is zero must not be zero, got\n{dup}")
+    expect(np.abs(dup).min() > 0, "dup where B is zero has zeros: neither matrix will learn")
 
 
 # ---------------------------------------------------------------- merged
