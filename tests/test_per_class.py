@@ -30,7 +30,7 @@ def test_every_number_is_that_of_scikit_learn(tmp_path: Path, seed: int) -> None
     rows = [*((label.replace("|", r"\|"), label) for label in LABELS)]
     rows += [("mean |", "macro avg"), ("mean, each by its count", "weighted avg")]
     for ours, name in rows:
-        numbers = theirs[name]  # pyright: ignore
+        numbers: Any = theirs[name]  # pyright: ignore
         shares = [f"{100 * numbers[key]:.1f} %" for key in ("precision", "recall", "f1-score")]
         found = cells(said, ours)
         assert found[1:] == [*shares, f"{numbers['support']:.0f}"], name
