@@ -1,6 +1,7 @@
 """The table of classes is scikit-learn's classification report."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,13 +25,15 @@ def test_every_number_is_that_of_scikit_learn(tmp_path: Path, seed: int) -> None
     draw = np.random.default_rng(seed)
     true = draw.choice(3, 200, p=[0.6, 0.3, 0.1])
     predicted = np.where(draw.random(200) < 0.6, true, draw.choice(3, 200))
-    theirs = classification_report(true, predicted, target_names=LABELS, output_dict=True, zero_division=0)  # pyright: ignore[reportArgumentType]
+    theirs: Any = classification_report(
+        true, predicted, target_names=LABELS, output_dict=True, zero_division=0
+    )  # pyright: ignore[reportArgumentType]
     counts = confusion_matrix(true, predicted, labels=range(3))
     said = table(tmp_path, class_evaluation(details={"classes": per_class(counts, LABELS)}))
     rows = [*((label.replace("|", r"\|"), label) for label in LABELS)]
     rows += [("mean |", "macro avg"), ("mean, each by its count", "weighted avg")]
     for ours, name in rows:
-        numbers: Any = theirs[name]  # pyright: ignore
+        numbers: Any = theirs[name]
         shares = [f"{100 * numbers[key]:.1f} %" for key in ("precision", "recall", "f1-score")]
         found = cells(said, ours)
         assert found[1:] == [*shares, f"{numbers['support']:.0f}"], name
