@@ -42,10 +42,10 @@ def lora_backward(dy: Array, cache: Any) -> tuple[Array, Array, Array]:
     x, inside, down, up, scale = cache
     (r, I), O = down.shape, len(up)  # noqa: E741
 
-    dinside = scale * dy @ up  # (..., r)  17.3: through B
-    dx = dinside @ down  # (..., I)  17.4: and through A
-    ddown = dinside.reshape(-1, r).T @ x.reshape(-1, I)  # (r, I)  17.5: as in any linear layer
-    dup = scale * dy.reshape(-1, O).T @ inside.reshape(-1, r)  # (O, r)  17.6: not zero where B is
+    dinside = scale * dy @ up  # (..., r)  17.4: through B
+    dx = dinside @ down  # (..., I)  17.5: and through A
+    ddown = dinside.reshape(-1, r).T @ x.reshape(-1, I)  # (r, I)  17.6: as in any linear layer
+    dup = scale * dy.reshape(-1, O).T @ inside.reshape(-1, r)  # (O, r)  17.7: not zero where B is
     return dx, ddown, dup
 
 
