@@ -1,5 +1,7 @@
 """The strategies: what learns, how fast, and what is saved."""
 
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from torch import Generator
 from minibert.config import FinetuneConfig
 from minibert.model.freezing import levels
 from minibert.recipes.strategies import at_step, merged, optimizers, prepare
+from minibert.train.loop import train
 
 LABELS = torch.tensor([0, 1, 2, 0])
 
@@ -195,3 +198,35 @@ def test_a_model_is_saved_as_a_plain_one_and_goes_on_learning(kind: str) -> None
     assert list(dict(plain.named_parameters())) == list(dict(classifier(kind).named_parameters()))
     torch.testing.assert_close(plain(some_ids()), model(some_ids()), rtol=1e-6, atol=1e-6)
     assert any(name.endswith(".up") for name, _ in model.named_parameters())
+
+
+def run(folder: Path, steps: int, strategy: str, resume: bool = False) -> dict[str, torch.Tensor]:
+    """Return the weights after some steps of the loop, two to an epoch; it may go on from a checkpoint."""
+    model, config = ready(strategy=strategy, steps=6, checkpoint_every=2, batch_size=4, device="cpu")
+
+    def stop(step: int) -> None:
+        at_step(model, config, 2)(step)
+        if step == steps:
+            raise KeyboardInterrupt
+
+    with suppress(KeyboardInterrupt):
+        train(
+            model,
+            lambda model, batch: {"loss": torch.nn.functional.cross_entropy(model(batch[0]), batch[1])},
+            lambda step, first, count: (some_ids(step)[first : first + count], LABELS[first : first + count]),
+            lambda: optimizers(model, config),
+            folder,
+            config,
+            resume=resume,
+            before_step=stop,
+        )
+    return {name: p.detach() for name, p in model.named_parameters()}
+
+
+@pytest.mark.parametrize("strategy", ["whole", "frozen", "last", "gradual", "lora"])
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(strategy: str, tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole", 6, strategy)
+    stopped = run(tmp_path / "parts", 5, strategy)  # the checkpoint of step 4 is there
+    assert any(not torch.equal(stopped[name], weight) for name, weight in whole.items())
+    resumed = run(tmp_path / "parts", 6, strategy, resume=True)
+    assert all(torch.equal(resumed[name], weight) for name, weight in whole.items())
