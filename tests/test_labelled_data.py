@@ -144,7 +144,7 @@ def test_so_many_examples_are_learned_from_and_the_other_sets_stay(tmp_path: Pat
     assert Counter(text.label for text in few.train) == {"bad": 4, "good": 12}
     assert texts(few.train) < texts(whole.train)
     assert (few.validation, few.test) == (whole.validation, whole.test)
-    assert few.notes[-1] == "learned from: 16 texts of them, of each label its share"
+    assert few.notes[-1] == "learned from: 16 of them, of each label its share"
     assert list(few.train) == some(whole.train, 16, seed=0)
     with pytest.raises(ValueError, match="there are 160 texts to learn from, got --examples 161"):
         read_files(path, examples=161)

@@ -167,7 +167,7 @@ def read(config: FinetuneConfig) -> Splits[LabelledText]:
 
     if config.examples is not None:
         parts["train"] = some(parts["train"], config.examples, config.seed)
-        found.notes.append(f"learned from: {amount(config.examples)} of them, of each label its share")
+        found.notes.append(f"learned from: {config.examples:,} of them, of each label its share")
     if kind != "number":
         names = label_names(parts["train"])
         few = "all texts to learn from have the same label: there is nothing to tell apart"
