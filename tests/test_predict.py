@@ -7,8 +7,9 @@ import pytest
 from small_tasks import bert_folder, sentences, small_finetuning, to_answer
 
 from minibert.cli.command_line import main
+from minibert.config import FinetuneConfig
 from minibert.recipes.finetune import finetune
-from minibert.recipes.predict import predict
+from minibert.recipes.predict import config_of, predict
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,13 @@ def test_questions_are_answered_in_their_context(runs, tmp_path):
     [line] = predict(runs["answer"], ["Who sells?"], context="The queen sells bread.")
     assert line["answer"] in "The queen sells bread."
     assert len(list(predict(runs["answer"], file=to_answer(tmp_path)))) == 27
+
+
+def test_a_model_reads_and_answers_as_it_was_told_to_when_it_learned(tmp_path):
+    config = small_finetuning("answer", tmp_path, longest_answer=1, max_tokens=24)
+    told = config_of(finetune("answer", str(bert_folder(tmp_path)), config))
+    assert (told.longest_answer, told.max_tokens, told.long_texts) == (1, 24, "cut")
+    assert config_of(bert_folder(tmp_path)) == FinetuneConfig()
 
 
 def test_the_command_prints_a_line_of_json_for_each_text(runs, capsys):

@@ -23,6 +23,9 @@ from minibert.train.device import choose_device
 CHUNK = 1024
 """Texts that are read, asked about and told together."""
 
+KEPT = ("max_tokens", "long_texts", "longest_answer")
+"""Settings of a fine-tuning that say how its model reads and answers."""
+
 NAMES = {"classes": "classify", "labels": "classify", "number": "classify", "tags": "tag", "spans": "answer"}
 """What `minibert finetune` calls the task of a head."""
 
@@ -78,7 +81,7 @@ def config_of(run: Path) -> FinetuneConfig:
     if not file.is_file():
         return FinetuneConfig()
     told = json.loads(file.read_text(encoding="utf-8")).get("config", {})
-    return FinetuneConfig(**{name: told[name] for name in ("max_tokens", "long_texts") if name in told})
+    return FinetuneConfig(**{name: told[name] for name in KEPT if name in told})
 
 
 def threshold_of(run: Path) -> float | None:
