@@ -113,3 +113,10 @@ def test_a_star_stands_for_a_name_and_not_for_folders() -> None:
     assert [name for name in ("texts/a.txt", "notes.md") if part.has(name)] == ["texts/a.txt", "notes.md"]
     wrong = ("a.txt", "texts/deep/a.txt", "more/texts/a.txt", "texts/a.md", "more/notes.md", "texts")
     assert not any(part.has(name) for name in wrong)
+
+
+def test_conll2003_has_the_three_parts_of_the_hub() -> None:
+    parts = sources.cards()["conll2003"].parts
+    files = [(part.files, part.held_out) for part in parts]
+    assert files == [(("train.jsonl",), False), (("validation.jsonl",), True), (("test.jsonl",), True)]
+    assert {(part.column, part.label) for part in parts} == {("tokens", "ner_tags")}
