@@ -1,5 +1,6 @@
 """The chapters run and their notebooks are up to date, and the tool that says so finds what is not."""
 
+import importlib
 import json
 import re
 import subprocess
@@ -111,6 +112,23 @@ def test_a_notebook_that_is_not_what_its_source_makes_is_found(tmp_path: Path) -
 
     notebook.write_text("<<<<<<< HEAD", encoding="utf-8")
     assert "50_good.ipynb is no notebook" in complaint()
+
+
+@pytest.mark.slow
+def test_a_chapter_is_slow_by_what_it_uses_of_the_processors_and_not_by_the_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    chapters = importlib.import_module("chapters")
+    monkeypatch.setattr(chapters, "SECONDS", 4)
+    begin = "import time\nbegin = time.process_time()\n"
+    cells = {60: "time.sleep(9)", 61: "while time.process_time() - begin < 9: pass"}
+    for number, cell in cells.items():
+        (tmp_path / f"{number}_slow.py").write_text(f"# %%\n{begin}{cell}\nprint(1)\n", encoding="utf-8")
+    assert chapters.main(["--folder", str(tmp_path), "build"]) == 0
+    assert chapters.main(["--folder", str(tmp_path), "check"]) == 1
+    told = capsys.readouterr()
+    assert "keeps 2 cores busy for" in told.out and told.err == "1 of 2 chapters failed: 61_slow\n"
 
 
 @pytest.mark.slow

@@ -42,7 +42,9 @@ except ModuleNotFoundError as missing:
 ROOT = Path(__file__).resolve().parent.parent
 
 SECONDS = 60
-"""A chapter may not run longer than this, on two cores."""
+"""A chapter may not run longer than this, on two cores that do nothing else."""
+
+CORES = 2
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
@@ -101,11 +103,11 @@ def run_all(command: str, sources: Sequence[Path]) -> int:
     total, bad = 0.0, []
     for source in sources:
         print(f"{source.stem:20}", end="", flush=True)
-        begin = time.perf_counter()
+        begin, busy = time.perf_counter(), processor_seconds()
         problems = build(source) if command == "build" else check(source)
-        seconds = time.perf_counter() - begin
-        if command == "check" and seconds > SECONDS:
-            problems.append(f"it takes {seconds:.0f} s, and may take {SECONDS} s")
+        seconds, busy = time.perf_counter() - begin, processor_seconds() - busy
+        if command == "check" and busy > SECONDS * CORES:
+            problems.append(f"it keeps {CORES} cores busy for {busy / CORES:.0f} s, and may for {SECONDS} s")
         good, ill = {"build": ("built", "not built"), "check": ("right", "wrong")}[command]
         print(f"{seconds:6.1f} s  {ill if problems else good}", flush=True)
         for problem in problems:
@@ -117,6 +119,12 @@ def run_all(command: str, sources: Sequence[Path]) -> int:
     if bad:
         print(f"{len(bad)} of {len(sources)} chapters failed: {', '.join(bad)}", file=sys.stderr)
     return 1 if bad else 0
+
+
+def processor_seconds() -> float:
+    """Return how long the processors worked for kernels that ended, whatever else they had to do."""
+    used = os.times()
+    return used.children_user + used.children_system
 
 
 def build(source: Path) -> list[str]:
