@@ -3,12 +3,16 @@
 import pytest
 import torch
 import transformers
+from by_hand import by_hand
 from model_folders import edit_json, edit_weights, folder, model, refusal, tokenizer
 from torch import Tensor
 
 from minibert.hub.bert_folder import from_hugging_face, to_hugging_face
+from minibert.learn.checks import hub_bert_folder as checks
 
 __all__ = ["folder", "model", "tokenizer"]
+
+test_by_hand = by_hand(checks, examples=1)
 
 
 def transformers_parameters() -> list[tuple[str, Tensor]]:

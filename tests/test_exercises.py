@@ -22,7 +22,7 @@ def headings(chapter: str) -> set[str]:
 def test_there_are_exercises_of_every_kind_and_enough_of_them() -> None:
     assert len(exercises()) >= 35
     kinds = {exercise.module.split(".")[1] for exercise in exercises()}
-    assert kinds == {"byhand", "text", "batches", "model", "train", "files", "learn"}
+    assert kinds == {"byhand", "text", "batches", "model", "train", "hub", "files", "learn"}
     assert any(exercise.judge for exercise in exercises())
     assert any(exercise.random for exercise in exercises())
     functions = [exercise.function for exercise in exercises()]

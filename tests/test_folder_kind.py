@@ -2,11 +2,15 @@
 
 import pytest
 import torch
+from by_hand import by_hand
 from model_folders import edit_json, edit_weights, folder, model, refusal, tokenizer
 
 from minibert.hub.folder_kind import drop_copy, join, split
+from minibert.learn.checks import hub_folder_kind as checks
 
 __all__ = ["folder", "model", "tokenizer"]
+
+test_by_hand = by_hand(checks, examples=1)
 
 
 def test_settings_that_disagree_with_the_weights_are_listed(folder) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import transformers
+from by_hand import by_hand
 from hypothesis import given
 from model_folders import edit_json, edit_weights, refusal
 from oracles import distance, randomise
@@ -19,8 +20,11 @@ from torch import Generator, Tensor
 from minibert.config import GptConfig
 from minibert.hub import from_pretrained, save_pretrained
 from minibert.hub.gpt_folder import from_hugging_face, read_config, to_hugging_face, write_config
+from minibert.learn.checks import hub_gpt_folder as checks
 from minibert.model.gpt import Gpt
 from minibert.text.byte_tokenizer import ByteTokenizer
+
+test_by_hand = by_hand(checks, examples=1)
 
 transformers.utils.logging.disable_progress_bar()
 

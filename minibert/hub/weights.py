@@ -9,6 +9,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from minibert.config import require
+from minibert.hub.header import what_is_wrong
+
+INDEX = "model.safetensors.index.json"
+"""Stands in the place of model.safetensors where the weights are in several files."""
+
 
 def read_json(file: Path, kind: type = dict) -> Any:
     """Read JSON, an object or a list. Raises ValueError naming a file that is missing or cut short."""
@@ -24,16 +30,16 @@ def read_json(file: Path, kind: type = dict) -> Any:
 
 
 def read_weights(folder: Path) -> tuple[Path, dict[str, Tensor]]:
-    """Read model.safetensors, or else pytorch_model.bin with torch's reader that runs no code.
+    """Read model.safetensors, or its parts, or else pytorch_model.bin with torch's reader that runs no code.
 
     Raises ValueError for a missing or damaged file, and for a pickle that holds more than tensors.
     """
     file = folder / "model.safetensors"
     if file.exists():
-        try:
-            return file, load_file(file)
-        except SafetensorError as error:
-            raise ValueError(f"{file} is damaged ({error}); copy it again from where it came") from None
+        return file, read_safetensors(file)
+    file = folder / INDEX
+    if file.exists():
+        return file, read_parts(file)
 
     file = folder / "pytorch_model.bin"
     if not file.exists():
@@ -48,3 +54,34 @@ def read_weights(folder: Path) -> tuple[Path, dict[str, Tensor]]:
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise ValueError(f"{file} must hold a dictionary of tensors, got {type(state).__name__}")
     return file, state
+
+
+def read_safetensors(file: Path) -> dict[str, Tensor]:
+    """Read a file of tensors. Raises ValueError, with the reason, for one that is damaged."""
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        reason = what_is_wrong(file) or error
+        raise ValueError(f"{file} is damaged ({reason}); copy it again from where it came") from None
+
+
+def read_parts(index: Path) -> dict[str, Tensor]:
+    """Read a model that was saved in several files: the index says in which of them each tensor is.
+
+    Raises ValueError for an index that names no files beside it, for a file that is missing or damaged, and
+    for one that lacks a tensor.
+    """
+    places = read_json(index).get("weight_map")
+    require(isinstance(places, dict), f"{index} must have a weight_map, which says where each tensor is")
+    state: dict[str, Tensor] = {}
+    for name in sorted(set(map(str, places.values()))):
+        file = index.parent / name
+        require(Path(name).name == name, f"{index}: {name!r} is no file beside it")
+        require(file.is_file(), f"{file} is missing, and {index.name} says it holds weights: copy all parts")
+        tensors = read_safetensors(file)
+        lacking = sorted(
+            tensor for tensor, place in places.items() if place == name and tensor not in tensors
+        )
+        require(not lacking, f"{file} lacks {', '.join(lacking)}: copy it and {index.name} from one model")
+        state |= tensors
+    return state

@@ -76,7 +76,7 @@ class Exercise:
     @property
     def needs_torch(self) -> bool:
         """Whether the function, or the one that it judges, works on tensors."""
-        return (self.of or self.function).startswith(("minibert.model.", "minibert.train."))
+        return (self.of or self.function).startswith(("minibert.model.", "minibert.train.", "minibert.hub."))
 
     @property
     def check_stems(self) -> tuple[str, ...]:

@@ -72,7 +72,7 @@ class Mutant:
 def checks_stem(function: str) -> str:
     """Return the stem of the checks of a function: "minibert.model.block:Block.forward" -> "model_block"."""
     package, stem = function.partition(":")[0].split(".")[-2:]
-    return f"{package}_{stem}" if package in ("model", "train") else stem
+    return f"{package}_{stem}" if package in ("model", "train", "hub") else stem
 
 
 def find_function(function: str) -> FunctionType:
