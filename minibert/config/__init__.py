@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from minibert.config.finetuning import FinetuneConfig, HeadConfig, Strategy, Task
+from minibert.config.finetuning import FinetuneConfig, HeadConfig, SeveralConfig, Strategy, Task
 from minibert.config.shapes import (
     KINDS,
     PRESETS,
@@ -41,6 +41,7 @@ __all__ = [
     "PretrainConfig",
     "QwenConfig",
     "RnnConfig",
+    "SeveralConfig",
     "Shape",
     "Strategy",
     "Task",

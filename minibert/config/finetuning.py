@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from minibert.config.training import TrainConfig
-from minibert.config.values import require
+from minibert.config.values import require, suggest
 
 Task = Literal["classes", "labels", "number", "tags", "spans"]
 """What is asked of a text: one class of several, any number of labels, a number, a tag for every word, or
@@ -134,4 +134,73 @@ class FinetuneConfig(TrainConfig, LabelledTextConfig):
         require(
             all(0 < share < 1 for share in self.shares) and sum(self.shares) < 1,
             f"shares must be above 0 and together below 1, got {self.shares}",
+        )
+
+
+@dataclass(frozen=True)
+class SeveralConfig:
+    """How one command fine-tunes several times."""
+
+    compare: str | None = None
+    """Learn by several strategies, with commas between them (whole,frozen,lora), and draw what each of them
+    reaches and costs."""
+    seeds: int | None = None
+    """Learn with so many seeds, from --seed on, and tell mean and spread."""
+    folds: int | None = None
+    """Divide the texts into so many folds and measure on each of them once, having learned from the others
+    (cross-validation); tell mean and spread."""
+    search: int | None = None
+    """Try so many learning rates and batch sizes, choose by the validation texts, and measure the best of
+    them on the test texts (needs the package optuna)."""
+
+    def __post_init__(self) -> None:
+        for name in ("seeds", "folds", "search"):
+            value = getattr(self, name)
+            require(value is None or value >= 2, f"--{name} must be at least 2, got {value}")
+        known, named = get_args(Strategy), self.strategies
+        for word in named:
+            require(
+                word in known,
+                f"--compare has no strategy {word!r}.{suggest(word, known)} It has: {', '.join(known)}",
+            )
+        require(
+            self.compare is None or 2 <= len(named) == len(set(named)),
+            f"--compare needs two strategies or more, each once, as in whole,frozen: got {self.compare}",
+        )
+        require(
+            len(self.asked) < 2 or "search" not in self.asked,
+            "--search tries one strategy, with one seed and one division of the texts: leave out "
+            f"{' and '.join(f'--{name}' for name in self.asked if name != 'search')}",
+        )
+        require(
+            not (self.seeds and self.folds),
+            "--seeds and --folds are two ways to see how far scores spread: one at a time",
+        )
+
+    @property
+    def strategies(self) -> tuple[str, ...]:
+        """The strategies to compare; none if not asked for."""
+        return tuple(word.strip() for word in self.compare.split(",")) if self.compare is not None else ()
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The names of the ways that are asked for; none where a single run is meant."""
+        return tuple(
+            name for name in ("compare", "seeds", "folds", "search") if getattr(self, name) is not None
+        )
+
+    def require_fit(self, config: FinetuneConfig) -> None:
+        """Raise ValueError unless the runs can be made of `config`."""
+        require(
+            not (self.folds and (config.validation or config.test)),
+            "--folds divides all texts of --data: leave out --validation and --test",
+        )
+        require(
+            not self.compare or config.strategy == "whole",
+            f"--compare names the strategies: leave out --strategy {config.strategy}",
+        )
+        still = [name for name in ("frozen", "lora") if name in self.strategies]
+        require(
+            not (still and config.fresh_layers),
+            f"--fresh-layers needs blocks that learn: leave it out, or {' and '.join(still)}",
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from minibert import sources
-from minibert.config import FinetuneConfig, Part, require
+from minibert.config import FinetuneConfig, HeadConfig, Part, require
 from minibert.recipes.task import Splits
 from minibert.text.dividing import Side, choose, divide
 from minibert.text.duplicates import group, key
@@ -43,10 +43,10 @@ def read(config: FinetuneConfig) -> Splits[Sentence]:
     for sentence in chain.from_iterable(sides.values()):
         require(bool(sentence.tags), f"{sentence.where}: the words have no tags to learn from")
 
-    notes = _divide(sides, config)
+    notes = divide_rest(sides, config)
     for side, sentences in sides.items():
         require(bool(sentences), f"no sentences for {side}: give more of them, or name them with --{side}")
-    notes += _leave_out_repeats(sides)
+    notes += leave_out_repeats(sides)
     if config.label not in (SEGMENT, SEGMENT_AND_TAG):  # the tags of characters are in BIOES as they are made
         notes += _unify(sides)
     train = sides["train"]
@@ -54,6 +54,32 @@ def read(config: FinetuneConfig) -> Splits[Sentence]:
         keys = [key(sentence.text) for sentence in train]
         train = [train[row] for row in choose(keys, [""] * len(train), config.examples, config.seed)]
     return Splits(train, sides["validation"], sides["test"], notes)
+
+
+def read_to_measure(config: FinetuneConfig, head: HeadConfig) -> tuple[list[Sentence], list[str]]:
+    """Return the sentences on which a tagger can be measured, and what is to be said of them.
+
+    Of data of which a card holds sentences out for the test, those; else all. Their tags come back in the
+    scheme of the head.
+
+    Raises ValueError for sentences without tags, and for a tag that the head does not have.
+    """
+    sides = _sides(config.data, config)
+    sentences = sides["test"] or [*chain.from_iterable(sides.values())]
+    for sentence in sentences:
+        require(bool(sentence.tags), f"{sentence.where}: the words have no tags to measure by")
+    scheme = scheme_of([head.labels])
+    if scheme and config.label not in (SEGMENT, SEGMENT_AND_TAG):
+        sentences = [in_scheme(sentence, "BIOES" if scheme == "BIOES" else "BIO") for sentence in sentences]
+    known = set(head.labels)
+    for sentence in sentences:
+        for tag in sentence.tags:
+            if tag not in known:
+                raise ValueError(
+                    f"{sentence.where}: the tag {tag!r} is none of those that the model learned: "
+                    f"{', '.join(map(repr, head.labels))}"
+                )
+    return sentences, [f"measured on {len(sentences):,} sentences"]
 
 
 # ---------------------------------------------------------------- files -> sentences
@@ -102,33 +128,36 @@ def format_of(path: Path, format: str) -> str:
 # ---------------------------------------------------------------- division
 
 
-def _divide(sides: Sides, config: FinetuneConfig) -> list[str]:
-    """Move shares of the training sentences to the sides that have none, and tell what is kept together.
-
-    That are documents, where the files mark them; else sentences that repeat each other, or nearly do.
-    """
-    train, notes = sides["train"], []
+def divide_rest(sides: Sides, config: FinetuneConfig) -> list[str]:
+    """Move shares of the training sentences to the sides that have none, and tell what is kept together."""
+    train = sides["train"]
     validation, test = config.shares
     shares = (0.0 if sides["validation"] else validation, 0.0 if sides["test"] else test)
     if not train or shares == (0.0, 0.0):
         return []
-    documents = np.cumsum([sentence.begins for sentence in train])
-    if documents[-1] == len(train):
-        alike = group([sentence.text for sentence in train])
-        documents = alike.numbers
-        if alike.repeats or alike.near:
-            notes.append(
-                f"{alike.repeats:,} sentences repeat another, {alike.near:,} nearly do: kept on one side"
-            )
+    groups, notes = kept_together(train)
     keys = [key(sentence.text) for sentence in train]
-    drawn = divide(keys, [""] * len(train), documents.tolist(), shares, config.seed)
+    drawn = divide(keys, [""] * len(train), groups, shares, config.seed)
     sides["train"] = []
     for sentence, side in zip(train, drawn, strict=True):
         sides[side].append(sentence)
     return notes
 
 
-def _leave_out_repeats(sides: Sides) -> list[str]:
+def kept_together(sentences: Sequence[Sentence]) -> tuple[list[int], list[str]]:
+    """Return for each sentence the number of its group, and what is to be said of them.
+
+    A group is a document, where the files mark them; else sentences that repeat each other, or nearly do.
+    """
+    documents = np.cumsum([sentence.begins for sentence in sentences])
+    if documents[-1] < len(sentences):
+        return documents.tolist(), []
+    alike = group([sentence.text for sentence in sentences])
+    said = f"{alike.repeats:,} sentences repeat another, {alike.near:,} nearly do: kept on one side"
+    return alike.numbers.tolist(), [said] if alike.repeats or alike.near else []
+
+
+def leave_out_repeats(sides: Sides) -> list[str]:
     """Leave out of training what is measured on, and of validation what is in the test."""
     notes, seen = [], {key(sentence.text) for sentence in sides["test"]}
     order: tuple[tuple[Side, str], ...] = (("validation", "for the test"), ("train", "to measure on"))
@@ -161,10 +190,13 @@ def _unify(sides: Sides) -> list[str]:
         notes += _tell_misspelled(sentences, scheme)
     target: Scheme = "BIOES" if scheme == "BIOES" else "BIO"
     for side, its in sides.items():
-        sides[side] = [
-            replace(each, tags=tuple(tags_of(entities(each.tags), len(each.tags), target))) for each in its
-        ]
+        sides[side] = [in_scheme(each, target) for each in its]
     return notes
+
+
+def in_scheme(sentence: Sentence, scheme: Scheme) -> Sentence:
+    """Return a sentence whose entities are written in a scheme."""
+    return replace(sentence, tags=tuple(tags_of(entities(sentence.tags), len(sentence.tags), scheme)))
 
 
 def _tell_misspelled(sentences: Sequence[Sentence], scheme: Scheme) -> list[str]:
