@@ -53,7 +53,7 @@ MAY_IMPORT = {
 
 BLOCKS = sorted(path for part in ("byhand", "model") for path in (PACKAGE / part).glob("[!_]*.py"))
 
-WHOLE = {"answerer", "classifier"}
+WHOLE = {"classifier"}
 """The stems of `byhand` and `model` that are no block but the whole: their chapter is still to come."""
 
 BY_HAND = "minibert.recipes.byhand"
