@@ -516,11 +516,11 @@ axes[0].set(
 )
 axes[1].plot(step, right, "k-", label="best legal span")
 axes[1].plot(step, mistaken, "k--", label="start and end taken apart")
-axes[1].plot(step, turned, "k:", label="rows whose end is before the start")
+axes[1].plot(step, turned, "k:", label="end before start")
 axes[1].set(
     xlabel="step", ylabel="share of the questions", title="What is answered right", ylim=(-0.02, 1.02)
 )
-axes[1].legend(frameon=False, loc=(0.3, 0.27), fontsize=9)
+axes[1].legend(frameon=False, loc=(0.4, 0.27))
 fig.tight_layout()
 plt.show()
 print(
@@ -529,10 +529,11 @@ print(
 assert right[-1] > 0.9 and turned[0] > 0.15 and (right - mistaken)[3:].min() > 0 and turned.min() > 0.05
 
 # %% [markdown]
-# Both lines on the right are of the same logits. Somebody who takes start and end apart loses some points at
-# every look, sees a loss that falls and a score that rises, and never learns why others get more. And the
-# dotted line does not go to zero. Why should it? Where a window has no answer the model points to `[CLS]`,
-# and what is left over for the other tokens need not fit together.
+# The two upper lines on the right are of the same logits. Somebody who takes start and end apart loses some
+# points at nearly every look, sees a loss that falls and a score that rises, and never learns why others get
+# more. The dotted line is the share of rows in which the best end stands before the best start. It does not
+# go to zero, and why should it? Where a window has no answer the model points to `[CLS]`, and what is left
+# over for the other tokens need not fit together.
 
 # %% [markdown]
 # ## When to say nothing
@@ -713,8 +714,8 @@ exercise("best_threshold")
 #
 # <details><summary>Hint</summary>
 #
-# Much longer than you would think. To know the kind it is enough to look at a word and at the question. To
-# know the person, a word must first find out whose sentence it stands in.
+# Longer than it takes to learn the kinds. For the kind it is enough to look at a word and at the question.
+# For the person, a word must first find out whose sentence it stands in.
 #
 # </details>
 
