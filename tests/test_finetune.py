@@ -51,6 +51,24 @@ def test_a_run_has_everything_that_belongs_to_one(kind, tmp_path):
     assert "baseline" in report and (run / "README.md").exists()
 
 
+def test_the_baseline_of_frozen_features_is_that_of_the_body_before_it_learned(tmp_path):
+    body, name = str(bert_folder(tmp_path)), "frozen features with logistic regression"
+    found = []
+    for strategy, fresh in (("whole", 2), ("lora", 0)):
+        changes = {"strategy": strategy, "fresh_layers": fresh, "out": tmp_path / strategy}
+        run = finetune("classify", body, small_finetuning("classify", tmp_path, **changes))
+        found.append(read(run, "evaluation.json")["baselines"][name])
+        assert read(run, "run.json")["baselines"][name] == found[-1]
+        assert name in (run / "report.md").read_text()
+    assert found[0] == found[1] and 0 < found[0]["loss"] < 2
+
+
+@pytest.mark.parametrize("kind", ["tag", "answer"])
+def test_there_are_no_frozen_features_where_each_word_is_asked_about(kind, tmp_path):
+    run = finetune(kind, str(bert_folder(tmp_path)), small_finetuning(kind, tmp_path))
+    assert len(read(run, "evaluation.json")["baselines"]) == 1
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_transformers_opens_the_run_and_says_the_same(kind, tmp_path):
     run = finetune(kind, str(bert_folder(tmp_path)), small_finetuning(kind, tmp_path))
@@ -104,7 +122,9 @@ def test_a_run_that_is_stopped_and_resumed_equals_one_that_never_was(strategy, t
     with pytest.raises(Broken):
         finetune("classify", body, config)
     monkeypatch.setattr(recipe, "train", train)
+    monkeypatch.setattr(recipe, "baselines", lambda run: pytest.fail("the baselines are known already"))
     resumed = finetune("classify", body, replace(config, resume="auto"))
+    assert read(resumed, "evaluation.json")["baselines"] == read(whole, "evaluation.json")["baselines"]
     for name, weight in weights(whole).items():
         assert torch.equal(weight, weights(resumed)[name]), name
 

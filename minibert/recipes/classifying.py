@@ -14,13 +14,13 @@ from minibert.batches.labels import Encoded, LabelledBatch, Ragged
 from minibert.batches.text_rows import LongTexts, RowMaker
 from minibert.config import FinetuneConfig, HeadConfig, require
 from minibert.recipes.label_kinds import Floats, LabelKind, kind_for
-from minibert.recipes.labelled_baselines import baselines
+from minibert.recipes.labelled_baselines import baselines, frozen_features
 from minibert.recipes.labelled_data import read
 from minibert.recipes.task import Splits
 from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.labelled import LabelledText, label_names
 
-__all__ = ["Classifying", "baselines", "head_for", "read", "task_for"]
+__all__ = ["Classifying", "baselines", "frozen_features", "head_for", "read", "task_for"]
 
 logger = logging.getLogger("minibert")
 

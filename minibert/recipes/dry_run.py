@@ -15,22 +15,36 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Protocol
 
 from minibert.config import PretrainConfig
 from minibert.files import human, require_room
-from minibert.recipes.ready import Ready
 from minibert.recipes.record import check_folder
 from minibert.recipes.trying import made_ready_aside, run_folder
 from minibert.report.speed import PHASES
 from minibert.train.bad_gradient import BadGradient
 from minibert.train.checkpoint import checkpoint_folders, newest_checkpoint
+from minibert.train.distributed import World
 from minibert.train.keeper import Keeper
 from minibert.train.log import Record
 from minibert.train.loop import train
 
 TIMED = 4
 """Steps after the first, which is slow; their median tells how long a step takes."""
+
+
+class Begun(Protocol):
+    """A run before its first step, of a pretraining or a fine-tuning."""
+
+    out: Path
+    config: Any
+    model: Any
+    resumed: bool
+    world: World
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what `train` takes besides the folder and the configuration."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -132,7 +146,7 @@ def dry_run(preset: str, config: PretrainConfig, command: str = "") -> DryRun:
         )
 
 
-def check_room(out: Path, run: Ready) -> tuple[int, int]:
+def check_room(out: Path, run: Begun) -> tuple[int, int]:
     """Return the bytes that a run may write, and those free on the disk of its folder.
 
     Raises ValueError where they are too few, there or for temporary files.
@@ -144,7 +158,7 @@ def check_room(out: Path, run: Ready) -> tuple[int, int]:
     return needed, shutil.disk_usage(there).free
 
 
-def first_step(run: Ready) -> tuple[Record, float]:
+def first_step(run: Begun) -> tuple[Record, float]:
     """Take a step, look at held-out text, save; return the step's line and the seconds of the look."""
     newest = newest_checkpoint(run.out / "checkpoints")
     begins = 0 if newest is None else newest.numbers["step"]
@@ -154,13 +168,13 @@ def first_step(run: Ready) -> tuple[Record, float]:
     return taken, sum(looks)
 
 
-def further_steps(run: Ready, step: int) -> list[Record]:
+def further_steps(run: Begun, step: int) -> list[Record]:
     """Go on from the checkpoint of a step, without looks; return the lines of the steps after it."""
     lines = train_to(step + TIMED, run, {"evaluate": None}, resume=True)
     return [line for line in lines["train"] if line["step"] > step]
 
 
-def train_to(step: int, run: Ready, others: Mapping[str, Any], resume: bool) -> Mapping[str, list[Record]]:
+def train_to(step: int, run: Begun, others: Mapping[str, Any], resume: bool) -> Mapping[str, list[Record]]:
     """Train up to a step, in the loop and with the settings of the run; return its metrics, by kind.
 
     Args:

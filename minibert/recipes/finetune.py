@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 import logging
 import math
 from collections.abc import Iterator, Sequence
@@ -16,15 +15,17 @@ import torch
 from numpy.typing import NDArray
 
 from minibert.batches.labels import Encoded, LabelledBatches
-from minibert.config import FinetuneConfig, require
-from minibert.files import folder_lock, replace_file
+from minibert.config import FinetuneConfig, HeadConfig, require
+from minibert.files import folder_lock
 from minibert.hub import save_pretrained, with_head
 from minibert.model.classifier import TaskModel
 from minibert.recipes import strategies
 from minibert.recipes.forgetting import forgetting, held_out_text
 from minibert.recipes.frozen_features import frozen_batches
-from minibert.recipes.known_tasks import TASKS, TaskKind
+from minibert.recipes.known_tasks import TASKS
+from minibert.recipes.labelled_data import SIDES
 from minibert.recipes.mattering import worst_mistakes
+from minibert.recipes.measuring import write_predictions
 from minibert.recipes.predicting import logits_of
 from minibert.recipes.record import check_folder, describe_training, now, require_same, write_json
 from minibert.recipes.substitutes import augmentation_for
@@ -38,6 +39,9 @@ from minibert.train.loop import train
 from minibert.train.state import Progressed
 
 logger = logging.getLogger("minibert")
+
+KEPT = ("started", "command", "baselines")
+"""What run.json says of a resumed run as it did before."""
 
 
 @dataclass
@@ -55,8 +59,8 @@ class Ready:
     model: TaskModel
     """On its device; what may learn requires a gradient."""
     tokenizer: BaseTokenizer
-    encoded: Encoded
-    """The training texts."""
+    encoded: dict[str, Encoded]
+    """The texts as rows, by the names of `SIDES`."""
     resumed: bool
     world: World
 
@@ -68,21 +72,40 @@ class Ready:
 
     def training_batches(self) -> LabelledBatches:
         """Return the batches to learn from: augmented, or with what a frozen body says of them."""
-        batches = self.batches(self.encoded)
+        rows = self.encoded["train"]
+        batches = self.batches(rows)
         device = device_of(self.model)
         body, task = self.record["body"], self.task.head.task
-        change = augmentation_for(self.config, task, body, self.encoded, self.tokenizer, device)
+        change = augmentation_for(self.config, task, body, rows, self.tokenizer, device)
         if change is None and self.config.strategy == "frozen":
             return frozen_batches(self.model, batches)
         return dataclasses.replace(batches, augment=change)
 
+    def arguments(self) -> dict[str, Any]:
+        """Return what `train` takes besides the folder and the configuration."""
+        return {
+            "model": self.model,
+            "loss": self.task.loss,
+            "batches": self.training_batches(),
+            "optimizers": lambda: strategies.optimizers(self.model, self.config),
+            "counts": lambda batch: batch.counts(),
+            "count_tokens": lambda batch: batch.ids.numel(),
+            "evaluate": lambda model: scores(self, model, "validation"),
+            "judge": lambda numbers: 1 - numbers[self.task.goal],
+            "keep_best": True,
+            "before_step": strategies.at_step(self.model, self.config, self.steps_per_epoch),
+            "world": self.world,
+        }
+
     @property
     def steps_per_epoch(self) -> float:
         """Steps in which every row is seen once; need not be whole."""
-        return len(self.encoded) / self.config.batch_size
+        return len(self.encoded["train"]) / self.config.batch_size
 
 
-def finetune(kind: str, body: str, config: FinetuneConfig, command: str = "") -> Path:
+def finetune(
+    kind: str, body: str, config: FinetuneConfig, command: str = "", splits: Splits[Any] | None = None
+) -> Path:
     """Fine-tune a model as `config` says and return its run folder, which `transformers` opens.
 
     Under torchrun every process calls this; the first of them writes the folder.
@@ -92,6 +115,7 @@ def finetune(kind: str, body: str, config: FinetuneConfig, command: str = "") ->
         body: a run folder, a folder of `transformers`, or a data card with weights.
         config: everything else.
         command: what was typed, for the record.
+        splits: the texts, where they are read and divided already.
 
     Raises:
         ValueError: the folder is taken, the texts or the model cannot be used, or a resumed run's settings
@@ -99,34 +123,32 @@ def finetune(kind: str, body: str, config: FinetuneConfig, command: str = "") ->
         Stopped: a signal came; the run is saved, and goes on with resume.
     """
     device = choose_device(config.device).type
-    with joined(device) as world, made_ready(kind, body, config, command, world) as run:
+    with joined(device) as world, made_ready(kind, body, config, command, world, splits) as run:
         if world.rank == 0:
-            run.tokenizer.save(run.out)
-            write_json(run.out / "run.json", run.record)
-        held_out = run.task.encode(run.splits.validation)
-        at = train(
-            run.model,
-            run.task.loss,
-            run.training_batches(),
-            lambda: strategies.optimizers(run.model, run.config),
-            run.out,
-            run.config,
-            resume=run.resumed,
-            counts=lambda batch: batch.counts(),
-            count_tokens=lambda batch: batch.ids.numel(),
-            evaluate=lambda model: scores(run, model, run.splits.validation, held_out),
-            judge=lambda numbers: 1 - numbers[run.task.goal],
-            keep_best=True,
-            before_step=strategies.at_step(run.model, run.config, run.steps_per_epoch),
-            world=world,
-        )
+            run.record["baselines"] = run.record.get("baselines") or baselines(run)
+        at = learn(run)
         if world.rank == 0:
-            finish(run, TASKS[kind], held_out, at)
+            finish(run, at)
         return run.out
 
 
+def learn(run: Ready) -> Progressed:
+    """Train, and leave the model as it was at the best look at the validation texts."""
+    if run.world.rank == 0:
+        run.tokenizer.save(run.out)
+        write_json(run.out / "run.json", run.record)
+    return train(folder=run.out, config=run.config, resume=run.resumed, **run.arguments())
+
+
 @contextmanager
-def made_ready(kind: str, body: str, config: FinetuneConfig, command: str, world: World) -> Iterator[Ready]:
+def made_ready(
+    kind: str,
+    body: str,
+    config: FinetuneConfig,
+    command: str,
+    world: World,
+    splits: Splits[Any] | None = None,
+) -> Iterator[Ready]:
     """Yield a fine-tuning before its first step; its folder belongs to it until the block ends.
 
     Arguments and errors as of `finetune`.
@@ -139,14 +161,13 @@ def made_ready(kind: str, body: str, config: FinetuneConfig, command: str, world
         "--strategy gradual changes what learns on the way, which several processes do not do together; "
         "start it without torchrun",
     )
-    out = config.out or Path("runs") / f"{kind}-{Path(body).name}"
+    out = run_folder(kind, body, config)
     before = check_folder(out, config.resume == "auto")
     world.barrier()  # all have looked before the first one writes
     with folder_lock(out) if world.rank == 0 else nullcontext():
-        with world.first():
-            splits = TASKS[kind].read(config)
-        for note in splits.notes:
-            logger.info("%s", note)
+        if splits is None:
+            with world.first():
+                splits = read_texts(kind, config)
         head = TASKS[kind].head(splits, config)
         draw = torch.Generator().manual_seed(config.seed)
         model, tokenizer = with_head(body, head, draw, config.dropout)
@@ -158,12 +179,12 @@ def made_ready(kind: str, body: str, config: FinetuneConfig, command: str, world
             f"--max-tokens {config.max_tokens} is longer than the model's {longest} positions",
         )
         task = TASKS[kind].task(head, tokenizer, config.max_tokens or longest, config, splits)
-        encoded = task.encode(splits.train)
+        encoded = {side: task.encode(getattr(splits, side)) for side in SIDES}
 
         whole = sum(p.numel() for p in model.parameters())
         model = model.to(world.device(choose_device(config.device).type))
         strategies.prepare(model, config, draw)
-        config = with_end(config, len(encoded))
+        config = with_end(config, len(encoded["train"]))
         record = {
             "task": kind,
             "body": body,
@@ -173,12 +194,25 @@ def made_ready(kind: str, body: str, config: FinetuneConfig, command: str, world
             **describe_training(config, command, model.config, whole, device_of(model)),
             "learning_parameters": learning_parameters(model, config),
             "processes": world.size,
-            "data": describe_texts(config, splits, encoded, tokenizer),
+            "data": describe_texts(config, splits, encoded["train"], tokenizer),
         }
         if before is not None:
             require_same(before, record, out)
-            record = {**record, "started": before["started"], "command": before["command"]}
+            record |= {name: before[name] for name in KEPT if name in before}
         yield Ready(out, config, record, task, splits, model, tokenizer, encoded, before is not None, world)
+
+
+def read_texts(kind: str, config: FinetuneConfig) -> Splits[Any]:
+    """Read and divide the texts as `config` says, and tell what was found."""
+    splits = TASKS[kind].read(config)
+    for note in splits.notes:
+        logger.info("%s", note)
+    return splits
+
+
+def run_folder(kind: str, body: str, config: FinetuneConfig) -> Path:
+    """Return where the run is written."""
+    return config.out or Path("runs") / f"{kind}-{Path(body).name}"
 
 
 def device_of(model: TaskModel) -> torch.device:
@@ -221,44 +255,57 @@ def describe_texts(
     }
 
 
-def scores(run: Ready, model: Any, texts: Sequence[Any], encoded: Encoded) -> dict[str, float]:
-    """Return what the task measures of a model on texts."""
+def baselines(run: Ready) -> dict[str, dict[str, float]]:
+    """Return by name what the baselines reach on the test texts, those of the body as it came among them.
+
+    They learn from no more texts than the run sees.
+    """
+    kind, config = TASKS[run.record["task"]], run.config
+    found = {name: dict(its) for name, its in kind.baselines(run.task, run.splits).items()}
+    if kind.of_body is None:
+        return found
+    reading = HeadConfig("tags", ("any",))  # reads every token
+    model, _ = with_head(run.record["body"], reading, torch.Generator().manual_seed(config.seed))
+    model = model.to(device_of(run.model))
+    seen = None if config.steps is None else config.steps * config.batch_size
+    pad_id = run.model.config.pad_id
+    own = kind.of_body(run.task, run.splits, run.encoded, model, pad_id, seen, config.seed)
+    return found | {name: dict(its) for name, its in own.items()}
+
+
+def scores(run: Ready, model: Any, side: str) -> dict[str, float]:
+    """Return what the task measures of a model on the texts of one of the `SIDES`."""
+    texts, encoded = getattr(run.splits, side), run.encoded[side]
     return dict(run.task.scores(texts, encoded, logits_of(model, run.batches(encoded))))
 
 
-def finish(run: Ready, kind: TaskKind, held_out: Encoded, at: Progressed) -> None:
+def finish(run: Ready, at: Progressed) -> None:
     """Save the model, measure it on the test texts, and write the report and the model card."""
     model = strategies.merged(run.model).eval()
     save_pretrained(model, run.tokenizer, run.out)
     logger.info("measuring on the test texts")
-    texts = run.splits.test
+    held_out, encoded = run.encoded["validation"], run.encoded["test"]
     said = logits_of(model, run.batches(held_out))
-    run.task = kind.settled(run.task, run.splits.validation, held_out, said)
-    encoded = run.task.encode(texts)
+    run.task = TASKS[run.record["task"]].settled(run.task, run.splits.validation, held_out, said)
+    texts = run.splits.test
     logits = logits_of(model, run.batches(encoded), "test texts")
     evaluation = {
         "step": at.model_step,
         "goal": run.task.goal,
         "validation": dict(run.task.scores(run.splits.validation, held_out, said)),
         "test": dict(run.task.scores(texts, encoded, logits)),
-        "baselines": kind.baselines(run.task, run.splits),
+        "baselines": run.record["baselines"],
         "details": run.task.details(texts, encoded, logits),
         "mistakes": mistakes(run, model, texts),
         "forgetting": forgotten(run.record["body"], model),
     }
     write_json(run.out / "evaluation.json", evaluation)
-    lines = run.task.predictions(texts, encoded, logits)
-    replace_file(run.out / "predictions.jsonl", "".join(json_line(line) for line in lines))
+    write_predictions(run.out / "predictions.jsonl", run.task.predictions(texts, encoded, logits))
     early = at.waited(run.config.patience)
     stopped = {"step": at.step, "best_step": at.best_step, "loss": at.best_loss} if early else None
     write_json(run.out / "run.json", {**run.record, "finished": now(), "stopped_early": stopped})
     write_report(run.out)
     write_model_card(run.out)
-
-
-def json_line(value: Any) -> str:
-    """Return a value as a line of JSON."""
-    return json.dumps(value, ensure_ascii=False) + "\n"
 
 
 def mistakes(run: Ready, model: TaskModel, texts: Sequence[Any]) -> list[dict[str, Any]]:

@@ -1,7 +1,9 @@
-"""What needs no pretrained network: the yardsticks for a fine-tuned classifier."""
+"""The yardsticks for a fine-tuned classifier: what needs no network, and what a body is worth as it is."""
 
+import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,14 +13,18 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from minibert.batches.labels import Encoded, LabelledBatches
+from minibert.batches.labels import Encoded, LabelledBatches, Ragged
 from minibert.config import HeadConfig
+from minibert.recipes.frozen_features import evaluating, progress_bar
 from minibert.recipes.label_kinds import Floats, LabelKind
 from minibert.recipes.pooling import mean_pool
 from minibert.recipes.predicting import TOKENS
 from minibert.recipes.task import Splits
-from minibert.text.duplicates import words
+from minibert.text.dividing import choose, strata
+from minibert.text.duplicates import key, words
 from minibert.text.labelled import LabelledText
+
+logger = logging.getLogger("minibert")
 
 Scores = dict[str, float]
 
@@ -27,6 +33,9 @@ STRENGTHS = (1.0, 10.0, 100.0)
 
 MANY = 1000
 """From so many texts on, a word must be in two of them to be counted."""
+
+MOST = 10_000
+"""Training texts that a body reads for its yardstick: with more, a linear model gets hardly better."""
 
 
 class Measures(Protocol):
@@ -72,15 +81,27 @@ def baselines(task: Measures, splits: Splits[LabelledText]) -> dict[str, Scores]
     validation, test = (
         count.transform([text.whole for text in part]) for part in (splits.validation, splits.test)
     )
-    linear = "ridge regression" if number else "logistic regression"
     return {
         "mean" if number else "most frequent class": task.measure(splits.test, means),
-        f"TF-IDF with {linear}": linear_scores(task, splits, train, validation, test),
+        f"TF-IDF with {linear(task)}": linear_scores(task, splits, train, validation, test),
     }
 
 
-def frozen_features(task: Measures, splits: Splits[LabelledText], model: Any, pad_id: int) -> Scores:
-    """Return the scores on the test texts of a linear model of what an encoder, as it is, says of a text.
+def linear(task: Measures) -> str:
+    """Return what the linear model of a task is called."""
+    return "ridge regression" if task.head.task == "number" else "logistic regression"
+
+
+def frozen_features(
+    task: Measures,
+    splits: Splits[LabelledText],
+    encoded: Mapping[str, Encoded],
+    model: Any,
+    pad_id: int,
+    most: int | None = None,
+    seed: int = 0,
+) -> dict[str, Scores]:
+    """Return by name the scores on the test texts of a linear model of what a body, as it is, says of a text.
 
     A text is the mean of the last hidden states of its tokens, made to length 1; of one in several rows, that
     of its first.
@@ -88,30 +109,54 @@ def frozen_features(task: Measures, splits: Splits[LabelledText], model: Any, pa
     Args:
         task: what is measured.
         splits: the texts.
-        model: a task model, in evaluation mode, whose body has not learned from these texts.
+        encoded: the same as rows, by "train", "validation" and "test".
+        model: a task model with a head for tags, which reads every token; its body has not learned from these
+            texts.
         pad_id: what fills up a batch.
+        most: learn from so many of the training texts at most, of each label its share, drawn with `seed`;
+            MOST if not given, or if it is more.
     """
-    parts = (splits.train, splits.validation, splits.test)
-    vectors = [mean_features(model, task.encode(part), pad_id) for part in parts]
+    keys, labels = [key(text.whole) for text in splits.train], strata([text.label for text in splits.train])
+    chosen = choose(keys, labels, min(most or MOST, MOST, len(keys)), seed)
+    rows = [
+        first_rows(encoded["train"], chosen),
+        *(first_rows(encoded[side], range(len(getattr(splits, side)))) for side in ("validation", "test")),
+    ]
+    logger.info("the body reads %s texts as it is, for a baseline", f"{sum(map(len, rows)):,}")
+    with evaluating(model), progress_bar(sum(map(len, rows))) as bar:
+        vectors = [mean_features(model, part, pad_id, bar.update) for part in rows]
     unit = [part / np.linalg.norm(part, axis=1, keepdims=True).clip(1e-12) for part in vectors]
-    return linear_scores(task, splits, *unit)
+    learning = replace(splits, train=[splits.train[text] for text in chosen])
+    return {f"frozen features with {linear(task)}": linear_scores(task, learning, *unit)}
+
+
+def first_rows(encoded: Encoded, texts: Sequence[int]) -> Encoded:
+    """Return the first row of each of some texts (N of them), in their order."""
+    rows = np.unique(encoded.texts, return_index=True)[1][texts]  # (N,)
+    ids, targets = encoded.ids, encoded.targets
+    assert isinstance(targets, np.ndarray)
+    own = [ids.values[ids.starts[row] : ids.starts[row + 1]].tolist() for row in rows]
+    return Encoded(Ragged.of(own), encoded.seconds[rows], targets[rows], np.arange(len(rows)))
 
 
 @torch.no_grad()
-def mean_features(model: Any, encoded: Encoded, pad_id: int) -> NDArray[np.float32]:
-    """Return the mean of the last hidden states of the first row of each text: (N, D)."""
+def mean_features(
+    model: Any, encoded: Encoded, pad_id: int, progress: Callable[[int], object] | None = None
+) -> NDArray[np.float32]:
+    """Return the mean of the last hidden states of each row: (R, D).
+
+    `model` has a head for tags; `progress` is called with the number of further rows that are done.
+    """
     device = next(model.parameters()).device
-    found = np.zeros((len(encoded), 0), np.float32)
+    found = np.zeros((len(encoded), model.config.width), np.float32)
     for batch in LabelledBatches(encoded, pad_id, 1).in_order(TOKENS.get(device.type, TOKENS["cpu"])):
         here = batch.to(device)
-        hidden = model.body(here.ids, here.segments, here.attend)  # (B, T, D)
+        hidden = model.features(here.ids, here.segments, here.attend)  # (B, T, D)
         attend = torch.ones_like(here.ids, dtype=torch.bool) if here.attend is None else here.attend
-        pooled = mean_pool(hidden, attend).float().cpu().numpy()  # (B, D)
-        if not found.size:
-            found = np.zeros((len(encoded), pooled.shape[1]), np.float32)
-        found[batch.rows.numpy()] = pooled
-    _, first = np.unique(encoded.texts, return_index=True)
-    return found[first]
+        found[batch.rows.numpy()] = mean_pool(hidden, attend).float().cpu().numpy()
+        if progress:
+            progress(len(batch.rows))
+    return found
 
 
 # ---------------------------------------------------------------- linear models

@@ -229,7 +229,8 @@ def evaluate_run(
     Raises:
         ValueError: no causal model, no such corpus, nothing to score, and as `score`.
     """
-    model, tokenizer = open_causal(run, f"the numbers of a masked model: minibert report {run}")
+    instead = f"minibert report {run}; of one with a head: minibert evaluate {run} --data FILE"
+    model, tokenizer = open_causal(run, f"the numbers of a masked model: {instead}")
     part = part or ("held-out" if corpus in sources.cards() else "all")
     if part == "all" and learned_from(run, corpus):
         logger.warning(

@@ -20,6 +20,8 @@ from minibert.text.labelled import LabelledText
 from minibert.text.squad import Question, read_questions
 from minibert.train.device import choose_device
 
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
 CHUNK = 1024
 """Texts that are read, asked about and told together."""
 
@@ -36,7 +38,7 @@ def predict(
     file: Path | None = None,
     columns: tuple[str | None, str | None] = (None, None),
     context: str | None = None,
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    device: Device = "auto",
 ) -> Iterator[dict[str, Any]]:
     """Yield for each text what the model says of it, as plain values.
 
@@ -52,20 +54,8 @@ def predict(
     Raises:
         ValueError: the folder has no head or no tokenizer; a file cannot be read; a question has no context.
     """
-    model, tokenizer = from_pretrained(run)
-    require(
-        isinstance(model, TaskModel),
-        f"{run} holds a {type(model).__name__}, without a head for a task: see minibert finetune",
-    )
-    if tokenizer is None:
-        raise ValueError(f"{run} holds no tokenizer (tokenizer.json or vocab.txt), so text cannot be read")
-    model = model.to(choose_device(device)).eval()
-    name, config = NAMES[model.head_config.task], config_of(run)
-    longest = min(config.max_tokens or model.config.max_positions, model.config.max_positions)
-    task: Any = TASKS[name].task(model.head_config, tokenizer, longest, config, Splits((), (), ()))
-    if name == "answer":
-        task = replace(task, threshold=threshold_of(run))
-
+    model, task = at_work(run, device)
+    name = NAMES[task.head.task]
     asked = {"classify": to_classify, "tag": to_tag, "answer": to_answer}[name]
     waiting = list(asked(task, texts, file, Columns(*columns), context))
     for first in range(0, len(waiting), CHUNK):
@@ -73,6 +63,26 @@ def predict(
         encoded = task.encode(chunk)
         logits = logits_of(model, LabelledBatches(encoded, model.config.pad_id or 0, CHUNK))
         yield from task.predictions(chunk, encoded, logits)
+
+
+def at_work(run: Path, device: Device = "auto") -> tuple[TaskModel, Any]:
+    """Return the model in a folder, on its device and in evaluation mode, and its task as it was learned.
+
+    Raises ValueError where the folder has no head or no tokenizer.
+    """
+    model, tokenizer = from_pretrained(run)
+    if not isinstance(model, TaskModel):
+        raise ValueError(
+            f"{run} holds a {type(model).__name__}, without a head for a task: see minibert finetune"
+        )
+    if tokenizer is None:
+        raise ValueError(f"{run} holds no tokenizer (tokenizer.json or vocab.txt), so text cannot be read")
+    name, config = NAMES[model.head_config.task], config_of(run)
+    longest = min(config.max_tokens or model.config.max_positions, model.config.max_positions)
+    task: Any = TASKS[name].task(model.head_config, tokenizer, longest, config, Splits((), (), ()))
+    if name == "answer":
+        task = replace(task, threshold=threshold_of(run))
+    return model.to(choose_device(device)).eval(), task
 
 
 def config_of(run: Path) -> FinetuneConfig:

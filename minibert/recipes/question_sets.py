@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from minibert import sources
-from minibert.config import FORMATS, FinetuneConfig, Part, require
+from minibert.config import FORMATS, FinetuneConfig, HeadConfig, Part, require
 from minibert.recipes.task import Splits
 from minibert.text.dividing import choose
 from minibert.text.duplicates import key
@@ -48,6 +48,23 @@ def read(config: FinetuneConfig) -> Splits[Question]:
     if without:
         notes.append(f"{without:,} of {len(everything):,} questions have no answer in their context")
     return Splits(train, sides["validation"], sides["test"], notes)
+
+
+def read_to_measure(config: FinetuneConfig, head: HeadConfig) -> tuple[list[Question], list[str]]:
+    """Return the questions on which a model can be measured, and what is to be said of them.
+
+    Of data of which a card holds questions out, those; else all. `head` answers any question.
+
+    Raises ValueError for questions of which nobody tells the answer.
+    """
+    sides, notes = _sides(config.data)
+    questions = sides["test"] or sides["train"]
+    for question in questions:
+        require(question.answers is not None, f"{question.where} has no list of answers to measure by")
+    without = sum(not question.answers for question in questions)
+    if without:
+        notes.append(f"{without:,} of {len(questions):,} questions have no answer in their context")
+    return questions, [*notes, f"measured on {len(questions):,} questions"]
 
 
 # ---------------------------------------------------------------- files -> questions

@@ -4,16 +4,17 @@ import dataclasses
 import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import torch
 from torch import nn
 
-from minibert.config import PretrainConfig, require
+from minibert.config import FinetuneConfig, PretrainConfig, require
 from minibert.recipes.ready import Ready, made_ready
 from minibert.train.checkpoint import newest_checkpoint, save_checkpoint
 from minibert.train.device import repeatable
@@ -26,16 +27,26 @@ from minibert.train.precision import computing, matrix_products
 from minibert.train.step import accumulate, descend, forget, remember_peaks
 from minibert.train.worker import Worker
 
+Settings = TypeVar("Settings", PretrainConfig, FinetuneConfig)
+"""What a run is told."""
+
+Begun = TypeVar("Begun")
+"""A run before its first step."""
+
 
 @contextmanager
-def made_ready_aside(preset: str, config: PretrainConfig, command: str = "") -> Iterator[Ready]:
+def aside(
+    out: Path, config: Settings, begin: Callable[[Settings], AbstractContextManager[Begun]]
+) -> Iterator[Begun]:
     """Yield a run before its first step, in a temporary folder that is gone when the block ends.
 
     With resume the folder holds what a run reads that goes on from the run folder. The run folder itself is
     only read; errors speak of it all the same.
 
     Args:
-        preset, config, command: see `minibert.recipes.ready.made_ready`, which also says what is raised.
+        out: the run folder.
+        config: everything else.
+        begin: makes a run ready in another folder; what it raises is raised.
 
     Raises:
         ValueError: this is one of several processes.
@@ -44,16 +55,25 @@ def made_ready_aside(preset: str, config: PretrainConfig, command: str = "") -> 
         int(os.environ.get("WORLD_SIZE", "1")) == 1,
         "--dry-run, --overfit-one-batch and --find-lr need one process: start them without torchrun",
     )
-    out = run_folder(preset, config)
     with TemporaryDirectory(prefix="minibert-") as temporary:
         stand_in = Path(temporary) / "run"
         if config.resume:
             copy_beginning(out, stand_in)
         try:
-            with made_ready(preset, dataclasses.replace(config, out=stand_in), command, ALONE) as run:
+            with begin(dataclasses.replace(config, out=stand_in)) as run:
                 yield run
         except ValueError as error:
             raise ValueError(str(error).replace(str(stand_in), str(out))) from error
+
+
+def made_ready_aside(preset: str, config: PretrainConfig, command: str = "") -> AbstractContextManager[Ready]:
+    """Yield a pretraining before its first step, see `aside`.
+
+    Arguments and errors as of `minibert.recipes.ready.made_ready`.
+    """
+    return aside(
+        run_folder(preset, config), config, lambda config: made_ready(preset, config, command, ALONE)
+    )
 
 
 def run_folder(preset: str, config: PretrainConfig) -> Path:

@@ -3,11 +3,14 @@
 from minibert.report.finetuned.task_files import TaskFiles
 from minibert.report.markdown import NONE, amount, count, duration, escape, table
 
+FROZEN = "adds up a weight for each number of what the body, as it was before it learned,"
+
 BASELINES = {
     "most frequent class": "always says the class that is the most frequent in the training texts",
     "tf-idf with logistic regression": "adds up a weight for each word, and pair of words, of a text",
     "tf-idf with ridge regression": "adds up a weight for each word, and pair of words, of a text",
-    "frozen features with logistic regression": "reads the mean of what the body says, before it learned",
+    "frozen features with logistic regression": f"{FROZEN} says of a text",
+    "frozen features with ridge regression": f"{FROZEN} says of a text",
     "gazetteer": "finds the entities of the training sentences again, the longest first",
     "longest match": "finds the words of the training sentences again, the longest first",
     "commonest tag": "gives each word the tag that it had most often in the training sentences",
