@@ -180,6 +180,14 @@ def test_what_cannot_be_is_said_before_the_first_step(changes, message, tmp_path
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
+def test_a_short_run_logs_often_enough_for_a_curve():
+    assert with_end(FinetuneConfig(steps=39), rows=18).log_every == 1
+    assert with_end(FinetuneConfig(steps=100), rows=18).log_every == 5
+    long = FinetuneConfig(steps=10_000)
+    assert with_end(long, rows=18).log_every == long.log_every
+    assert with_end(FinetuneConfig(max_minutes=1.0), rows=18).log_every == long.log_every
+
+
 def test_a_run_ends_after_its_epochs_and_looks_after_each():
     config = with_end(FinetuneConfig(epochs=2.5, batch_size=4), rows=18)
     assert (config.steps, config.look_every) == (12, 5)

@@ -31,6 +31,8 @@ def test_the_example_is_a_short_text_on_one_line(tmp_path: Path) -> None:
     files = read_task(write_task(tmp_path / "run", task_record(), None, None, lines))
     assert example(files) == 'it\'s "short" `text` $5'
     assert shlex.split(predict("run", files)) == ["minibert", "predict", "run", 'it\'s "short" `text` $5']
+    files.predictions.append({"text": "a longer text that needs no quotes around its words in a shell"})
+    assert example(files) == "a longer text that needs no quotes around its words in a shell"
     none = read_task(write_task(tmp_path / "none", task_record()))
     assert example(none) == CONTEXT
 

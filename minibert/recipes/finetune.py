@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,9 @@ from minibert.train.loop import train
 from minibert.train.state import Progressed
 
 logger = logging.getLogger("minibert")
+
+LINES = 20
+"""Of the training in metrics.jsonl at least, where a run has as many steps: so few make a curve."""
 
 KEPT = ("started", "command", "baselines")
 """What run.json says of a resumed run as it did before."""
@@ -221,10 +224,13 @@ def device_of(model: TaskModel) -> torch.device:
 
 
 def with_end(config: FinetuneConfig, rows: int) -> FinetuneConfig:
-    """Return `config` with an end, and with a look at the validation texts after each epoch."""
+    """Return `config` with an end, a look at the validation texts after each epoch, and LINES at least."""
     epoch = rows / config.batch_size
     if config.steps is None and config.max_minutes is None:
         config = dataclasses.replace(config, steps=math.ceil(config.epochs * epoch))
+    if config.steps is not None:
+        often = max(1, min(config.log_every, config.steps // LINES))
+        config = dataclasses.replace(config, log_every=often)
     return dataclasses.replace(config, evaluate_every=config.evaluate_every or math.ceil(epoch))
 
 
@@ -289,6 +295,7 @@ def finish(run: Ready, at: Progressed) -> None:
     run.task = TASKS[run.record["task"]].settled(run.task, run.splits.validation, held_out, said)
     texts = run.splits.test
     logits = logits_of(model, run.batches(encoded), "test texts")
+    lines = run.task.predictions(texts, encoded, logits)
     evaluation = {
         "step": at.model_step,
         "goal": run.task.goal,
@@ -296,11 +303,11 @@ def finish(run: Ready, at: Progressed) -> None:
         "test": dict(run.task.scores(texts, encoded, logits)),
         "baselines": run.record["baselines"],
         "details": run.task.details(texts, encoded, logits),
-        "mistakes": mistakes(run, model, texts),
+        "mistakes": mistakes(run, model, texts, lines),
         "forgetting": forgotten(run.record["body"], model),
     }
     write_json(run.out / "evaluation.json", evaluation)
-    write_predictions(run.out / "predictions.jsonl", run.task.predictions(texts, encoded, logits))
+    write_predictions(run.out / "predictions.jsonl", lines)
     early = at.waited(run.config.patience)
     stopped = {"step": at.step, "best_step": at.best_step, "loss": at.best_loss} if early else None
     write_json(run.out / "run.json", {**run.record, "finished": now(), "stopped_early": stopped})
@@ -308,18 +315,25 @@ def finish(run: Ready, at: Progressed) -> None:
     write_model_card(run.out)
 
 
-def mistakes(run: Ready, model: TaskModel, texts: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return the worst mistakes on test texts of one class each, with the words that mattered."""
+def mistakes(
+    run: Ready, model: TaskModel, texts: Sequence[Any], lines: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the worst mistakes on test texts of one class each, with the words that mattered.
+
+    `lines` are what the model says of them.
+    """
+    labels = run.task.head.labels
     if run.task.head.task != "classes":
         return []
 
+    def probabilities(lines: Sequence[Mapping[str, Any]]) -> NDArray[np.floating]:
+        return np.array([[line["probabilities"][label] for label in labels] for line in lines])
+
     def ask(texts: Sequence[Any]) -> NDArray[np.floating]:
         encoded = run.task.encode(texts)
-        told = run.task.predictions(texts, encoded, logits_of(model, run.batches(encoded)))
-        return np.array([[line["probabilities"][label] for label in labels] for line in told])
+        return probabilities(run.task.predictions(texts, encoded, logits_of(model, run.batches(encoded))))
 
-    labels = run.task.head.labels
-    return worst_mistakes(texts, labels, ask(texts), ask)
+    return worst_mistakes(texts, labels, probabilities(lines), ask)
 
 
 def forgotten(body: str, model: TaskModel) -> dict[str, float] | None:

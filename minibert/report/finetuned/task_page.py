@@ -50,6 +50,7 @@ def settings(files: TaskFiles) -> list[list[str]]:
     """Return the rows (name, value) of what was trained: model, strategy, rates, texts."""
     rates = column(files.train, "lr")
     texts = files.get("data", "texts") or {}
+    highest = f"{np.nanmax(rates):.3g}" if np.isfinite(rates).any() else None
     config = files.get("config") or {}
     rows = [
         ["model", f"{files.body} ({files.kind.called})"],
@@ -58,7 +59,7 @@ def settings(files: TaskFiles) -> list[list[str]]:
         ["parameters", count(files.get("parameters"))],
         ["parameters that learned", count(files.get("learning_parameters"))],
         ["strategy", files.strategy],
-        ["learning rate, at its highest", f"{np.nanmax(rates):.3g}" if np.isfinite(rates).any() else None],
+        ["learning rate, the highest logged", highest],
         ["texts in a batch", count(config.get("batch_size"))],
         ["seed", count(config.get("seed"))],
         ["steps", count(files.last.get("step"))],

@@ -80,10 +80,11 @@ def how_to_go_on(files: TaskFiles) -> list[str]:
 
 
 def example(files: TaskFiles) -> str:
-    """Return a short text to ask the model about: the shortest of the test texts, else one of ours."""
+    """Return a text to ask the model about: a short test text, best one without quotes; else one of ours."""
     texts = [" ".join(str(line.get("text") or "").split()) for line in files.predictions]
     fitting = [text for text in texts if 0 < len(text) <= LONGEST]
-    return min(fitting, key=lambda text: abs(len(text) - LONGEST // 2), default=CONTEXT)
+    quoted = {text for text in fitting if set(text) & set("'\"")}
+    return min(fitting, key=lambda text: (text in quoted, abs(len(text) - LONGEST // 2)), default=CONTEXT)
 
 
 def _quoted(text: str) -> str:

@@ -38,11 +38,19 @@ def _of_classes(files: TaskFiles) -> list[str]:
         [*(escape(each.get(k)) for k in ("true", "predicted")), percent(each.get("probability")), _text(each)]
         for each in mistakes[:SHOWN]
     ]
+    bold = (
+        " In bold: the words without which the probability of the prediction falls the most, with the "
+        "percentage points it falls by; each was left out alone."
+    )
     return [
-        "The wrong predictions that the model is surest of. In bold: the words without which the probability "
-        "of the prediction falls the most, with the percentage points it falls by; each was left out alone.",
+        "The wrong predictions that the model is surest of." + bold * any(map(_decisive, mistakes)),
         table(["true", "predicted", "probability", "text"], rows),
     ]
+
+
+def _decisive(mistake: Record) -> bool:
+    """Whether a word of a text is to be in bold."""
+    return any(isinstance(each, list) and as_float(each[-1]) >= LEAST for each in mistake.get("words") or [])
 
 
 def _text(mistake: Record) -> str:
