@@ -71,7 +71,7 @@ def levels_at_start(config: FinetuneConfig, layers: int) -> int:
 def start_afresh(model: Any, blocks: int, generator: Generator) -> None:
     """Give the top blocks, and the pooler where there is one, the weights they would have in a new model.
 
-    Source: Zhang et al. 2020, "Revisiting few-sample BERT fine-tuning", section 5.
+    Source: Zhang et al. 2021, "Revisiting few-sample BERT fine-tuning", section 5.
     """
     new = new_model(model.config, generator)
     new_body = getattr(new, "bert", new)
