@@ -2,7 +2,7 @@
 
 import pytest
 
-from minibert.config import FinetuneConfig, HeadConfig
+from minibert.config import FinetuneConfig, HeadConfig, SeveralConfig
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,45 @@ def test_a_head_that_cannot_be_is_refused(arguments, message):
 def test_a_setting_that_cannot_be_is_refused_by_its_name(changes, message):
     with pytest.raises(ValueError, match=message):
         FinetuneConfig(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"compare": "whole,lore"}, r"no strategy 'lore'. Did you mean 'lora'\? It has: whole, frozen, last"),
+        ({"compare": "whole"}, "--compare needs two strategies or more"),
+        ({"compare": "whole,lora,whole"}, "each once, as in whole,frozen: got whole,lora,whole"),
+        ({"compare": ""}, "--compare has no strategy ''"),
+        ({"seeds": 1}, "--seeds must be at least 2, got 1"),
+        ({"folds": 1}, "--folds must be at least 2, got 1"),
+        ({"search": 0}, "--search must be at least 2, got 0"),
+        ({"seeds": 3, "folds": 3}, "--seeds and --folds are two ways .* one at a time"),
+        ({"search": 3, "compare": "whole,lora"}, "leave out --compare$"),
+        ({"search": 3, "compare": "whole,lora", "seeds": 2}, "leave out --compare and --seeds$"),
+        ({"search": 3, "folds": 2}, "leave out --folds$"),
+    ],
+)
+def test_several_runs_that_do_not_go_together_are_refused_in_a_sentence(changes, message):
+    with pytest.raises(ValueError, match=message):
+        SeveralConfig(**changes)
+
+
+@pytest.mark.parametrize(
+    "several, config, message",
+    [
+        ({"folds": 3}, {"test": ("a.csv",)}, "leave out --validation and --test"),
+        ({"folds": 3}, {"validation": ("a.csv",)}, "leave out --validation and --test"),
+        ({"compare": "whole,lora"}, {"strategy": "gradual"}, "leave out --strategy gradual"),
+        ({"compare": "whole,frozen,lora"}, {"fresh_layers": 1}, "leave it out, or frozen and lora"),
+    ],
+)
+def test_several_runs_that_cannot_be_made_of_the_settings_are_refused(several, config, message):
+    with pytest.raises(ValueError, match=message):
+        SeveralConfig(**several).require_fit(FinetuneConfig(**config))
+    SeveralConfig(**several).require_fit(FinetuneConfig())
+
+
+def test_strategies_are_words_between_commas_and_what_is_asked_is_named():
+    several = SeveralConfig(compare="whole, lora", seeds=3)
+    assert several.strategies == ("whole", "lora") and several.asked == ("compare", "seeds")
+    assert SeveralConfig().strategies == () and SeveralConfig().asked == ()

@@ -29,6 +29,45 @@ def test_a_run_from_the_command_line(tmp_path, capsys):
     assert main(["report", out]) == 0
 
 
+@pytest.mark.slow
+def test_several_runs_from_the_command_line_end_with_a_table_and_the_best_run(tmp_path, capsys):
+    config = small_finetuning("classify", tmp_path)
+    out = tmp_path / "here"
+    words = ["finetune", "classify", str(bert_folder(tmp_path)), "--data", *config.data, "--steps", "2"]
+    words += ["--out", str(out), "--shares", "0.2", "0.2", "--compare", "frozen,whole", "--seeds", "2"]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert [line.split()[0] for line in said.splitlines()[2:4]] == ["frozen", "whole"]
+    assert f"The runs are in {out}, and the report is {out}/report.md" in said
+    (best,) = [line.split()[2] for line in said.splitlines() if "minibert predict" in line]
+    assert (tmp_path / best / "model.safetensors").is_file()
+    assert main(words) == 1 and "--resume auto" in capsys.readouterr().err
+    assert main(["report", str(out)]) == 0
+    assert f"report: {out}/report.md" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "more, message",
+    [
+        (["--compare", "whole,lore"], "Did you mean 'lora'?"),
+        (["--folds", "1"], "--folds must be at least 2, got 1"),
+        (["--folds", "3", "--test", "b.csv"], "leave out --validation and --test"),
+        (["--search", "3", "--seeds", "2"], "leave out --seeds"),
+    ],
+)
+def test_several_runs_that_cannot_be_are_wrong_usage(more, message, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["finetune", "classify", "minilm", "--data", "a.csv", *more])
+    assert end.value.code == 2
+    assert message in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+def test_one_of_several_processes_does_not_start_several_runs(monkeypatch, capsys):
+    monkeypatch.setenv("RANK", "0")
+    assert main(["finetune", "classify", "minilm", "--data", "a.csv", "--seeds", "2"]) == 1
+    assert "--seeds starts one run after another: start it without torchrun" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "words, message",
     [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from minibert.cli.terminal import bars, columns, entry
+from minibert.cli.terminal import aligned, bars, columns, entry
 
 
 def test_the_width_is_the_terminal_s_and_at_most_100(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,3 +33,12 @@ def test_what_people_copy_is_not_broken(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("COLUMNS", "40")
     path = "/a/rather-long/path/that/no/line/of/forty/holds"
     assert path in entry("folder", f"it lies in {path} now")
+
+
+def test_rows_are_aligned_the_first_column_left_and_the_others_right() -> None:
+    rows = [["", "runs", "accuracy"], ["whole", "3", "82.0 %"], ["TF-IDF", "—", "7.1 %"]]
+    assert aligned(rows) == [
+        "        runs  accuracy",
+        "whole      3    82.0 %",
+        "TF-IDF     —     7.1 %",
+    ]

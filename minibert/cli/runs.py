@@ -151,10 +151,11 @@ class Report:
     ] = ()
 
     def __call__(self) -> None:
-        from minibert.report import write_model_card, write_report
+        from minibert.report import holds_several, write_model_card, write_report
 
         print(f"report: {write_report(self.run, self.others)}")
-        print(f"model card: {write_model_card(self.run)}")
+        if not holds_several(self.run):
+            print(f"model card: {write_model_card(self.run)}")
 
 
 def preset_first(words: list[str]) -> list[str]:

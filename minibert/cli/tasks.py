@@ -3,13 +3,13 @@
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from tyro.conf import Positional, Suppress, arg
 
-from minibert.cli.terminal import UsageError
+from minibert.cli.terminal import UsageError, aligned, entry, rank
 from minibert.cli.vectors import Device
-from minibert.config import FinetuneConfig, require
+from minibert.config import FinetuneConfig, SeveralConfig, require
 
 HELP = """\
 usage: minibert finetune TASK MODEL --data ...
@@ -41,22 +41,69 @@ Model = Annotated[
     ),
 ]
 
+Part = TypeVar("Part")
+
+
+def part_of(command: Any, kind: type[Part]) -> Part:
+    """Return the settings of a command that are fields of `kind`."""
+    return kind(**{field.name: getattr(command, field.name) for field in fields(kind)})  # pyright: ignore
+
 
 @dataclass(frozen=True, kw_only=True)
-class Finetune(FinetuneConfig):
+class Finetune(FinetuneConfig, SeveralConfig):
     """What the three commands share."""
 
     kind: ClassVar[str]
     model: Model
+    dry_run: bool = False
+    """Only try: tell what the texts are and what would learn, take the first steps, and tell what the run
+    would take."""
     line: Suppress[str] = "minibert finetune"
     """The command line as it was typed, for the run folder."""
 
-    def __call__(self) -> None:
-        from minibert.recipes.finetune import finetune
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        several = part_of(self, SeveralConfig)
+        several.require_fit(self)
+        require(
+            not (self.dry_run and several.asked),
+            f"--dry-run tries one run: leave out {' and '.join(f'--{name}' for name in several.asked)}",
+        )
 
-        settings = {field.name: getattr(self, field.name) for field in fields(FinetuneConfig)}
-        run = finetune(self.kind, self.model, FinetuneConfig(**settings), self.line)
-        print(f"\nThe run is in {run}. Next:\n  minibert predict {run} …\n  minibert report {run}")
+    def __call__(self) -> None:
+        config, several = part_of(self, FinetuneConfig), part_of(self, SeveralConfig)
+        begin = try_dry if self.dry_run else run_several if several.asked else run_once
+        begin(self.kind, self.model, config, several, self.line)
+
+
+def try_dry(kind: str, model: str, config: FinetuneConfig, several: SeveralConfig, line: str) -> None:
+    """Begin the run where nobody keeps it, and print what it would take."""
+    from minibert.recipes.dry_finetune import dry_finetune, table
+
+    for name, text in table(dry_finetune(kind, model, config, line)):
+        print(entry(name, text))
+
+
+def run_once(kind: str, model: str, config: FinetuneConfig, several: SeveralConfig, line: str) -> None:
+    """Fine-tune, and say where the run is."""
+    from minibert.recipes.finetune import finetune
+
+    run = finetune(kind, model, config, line)
+    print(f"\nThe run is in {run}. Next:\n  minibert predict {run} …\n  minibert report {run}")
+
+
+def run_several(kind: str, model: str, config: FinetuneConfig, several: SeveralConfig, line: str) -> None:
+    """Fine-tune several times, print the table, and say where the runs are."""
+    from minibert.recipes.searching import search
+    from minibert.recipes.several import finetune_several
+    from minibert.report import results_of_several
+
+    require(rank() is None, f"--{several.asked[0]} starts one run after another: start it without torchrun")
+    folder = (search if several.search else finetune_several)(kind, model, config, several, line)
+    rows, best = results_of_several(folder)
+    print("\n" + "\n".join(aligned(rows)))
+    print(f"\nThe runs are in {folder}, and the report is {folder / 'report.md'}. Next:")
+    print(f"  minibert predict {best} …\n  minibert report {best}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +116,10 @@ class Classify(Finetune):
       minibert finetune classify minilm --data train.tsv --validation dev.tsv --test test.tsv --epochs 5
       minibert finetune classify minilm --data pairs.jsonl --text premise --text-pair hypothesis
       minibert finetune classify minilm --data movie-reviews --strategy frozen
+      minibert finetune classify minilm --data reviews.csv --dry-run
+      minibert finetune classify minilm --data movie-reviews --compare whole,frozen,lora --seeds 3
+      minibert finetune classify minilm --data reviews.csv --folds 5
+      minibert finetune classify minilm --data reviews.csv --search 12
     """
 
     kind: ClassVar[str] = "classify"

@@ -12,14 +12,17 @@ from minibert.plots.examples_curve import examples_figure
 from minibert.plots.letters import families
 from minibert.plots.numbers import numbers_figure
 from minibert.plots.panels import save
+from minibert.plots.strip import strip_figure
 from minibert.plots.timing import phases_figure, speed_figure
 from minibert.plots.tradeoff import Cost, tradeoff_figure
+from minibert.plots.trials import Trial, trials_figure
 
 __all__ = [
     "Cost",
     "Learning",
     "LossCurve",
     "RunCurves",
+    "Trial",
     "calibration_figure",
     "comparison_figure",
     "confusion_figure",
@@ -33,5 +36,7 @@ __all__ = [
     "save",
     "scale_figure",
     "speed_figure",
+    "strip_figure",
     "tradeoff_figure",
+    "trials_figure",
 ]

@@ -73,9 +73,14 @@ def _draw(axes: Axes, x: np.ndarray, means: np.ndarray, spreads: np.ndarray) -> 
             place, mean, bar or None, fmt=marker, color="black", markersize=6, capsize=3, elinewidth=1.0
         )
     axes.set_xlim(x.min() / 2, x.max() * 3)
-    whole = EngFormatter(sep=" ")
+    many = EngFormatter(sep=" ")
+
+    def whole(value: float, place: int | None = None) -> str:
+        """Write 1500 as 1.5 k, and 0.5 as it is."""
+        return many(value) if value >= 1 else f"{value:g}"
+
     narrow = x.max() / x.min() < NARROW
-    axes.xaxis.set_major_formatter(whole)
+    axes.xaxis.set_major_formatter(FuncFormatter(whole))
     axes.xaxis.set_minor_formatter(
         FuncFormatter(lambda value, _: whole(value) if narrow and f"{value:e}"[0] in "25" else "")
     )
