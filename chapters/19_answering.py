@@ -520,7 +520,7 @@ axes[1].plot(step, turned, "k:", label="end before start")
 axes[1].set(
     xlabel="step", ylabel="share of the questions", title="What is answered right", ylim=(-0.02, 1.02)
 )
-axes[1].legend(frameon=False, loc=(0.4, 0.27))
+axes[1].legend(frameon=False, loc=(0.3, 0.27))
 fig.tight_layout()
 plt.show()
 print(
