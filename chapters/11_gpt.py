@@ -72,6 +72,8 @@ from minibert.byhand.loss import cross_entropy_backward, cross_entropy_forward
 from minibert.byhand.parameters import part
 from minibert.config import PRESETS, GptConfig, from_dict
 from minibert.config.decoding import DecodingConfig
+from minibert.hub.folder_kind import split
+from minibert.hub.gpt_folder import BY_HAND
 from minibert.learn.notebook import break_on_purpose, exercise, show
 from minibert.model.beam import beam_search, extend_beams, may_improve
 from minibert.model.block import CausalBlock
@@ -89,6 +91,7 @@ from minibert.model.generate import (
 )
 from minibert.model.gpt import Gpt
 from minibert.model.keys_values import KeysValues, LayerPast
+from minibert.model.multihead import CausalAttention
 from minibert.prove import prove
 
 torch.set_num_threads(1)  # the models here are so small that a second core only gets in the way
@@ -233,9 +236,10 @@ assert never < loss < twice
 
 # %%
 def fresh(config, seed=0):
-    """Return a model with random weights, and these weights as arrays by name."""
+    """Return a model with random weights, and these weights as arrays by the names that they have by hand."""
     model = Gpt(config, torch.Generator().manual_seed(seed)).eval()
-    return model, {name: weight.detach().numpy().copy() for name, weight in model.named_parameters()}
+    weights = split(dict(model.named_parameters()), BY_HAND)
+    return model, {name: weight.detach().numpy().copy() for name, weight in weights.items()}
 
 
 small = GptConfig(20, 3, 32, 4, 64, 16, dropout=0.0, attention_dropout=0.0, init_std=0.2)
@@ -573,12 +577,13 @@ assert 0.6 < share[-1] < 0.7
 # %% [markdown]
 # ## The twin in PyTorch
 #
-# The same model for real use. Its parameters have the names of the dictionary above. `CausalBlock` calls
-# PyTorch's causal kernel, which never makes the table of $T \times T$ weights (chapter 04), and the argument
-# `state` is the memory to which we come below.
+# The same model for real use. Its parameters have the names of the dictionary above, but that its attention
+# makes query, key and value in one product: their three matrices stand in one, one below the other.
+# `CausalBlock` calls PyTorch's causal kernel, which never makes the table of $T \times T$ weights (chapter
+# 04), and the argument `state` is the memory to which we come below.
 
 # %%
-show(Gpt, CausalBlock)
+show(Gpt, CausalBlock, CausalAttention)
 
 # %%
 twin, same = fresh(small)
@@ -1570,8 +1575,8 @@ break_on_purpose(
 #   can leave out all biases. Ours keeps both as they are, so that published weights fit.
 # - **Llama** and most models since turn the queries and keys in place of adding positions (chapter 03), have
 #   the norm without a mean (chapter 07), and a gate in the feed-forward layer (chapter 06).
-# - **One matrix for three.** GPT-2's code makes query, key and value with one product of width $3D$. Ours has
-#   three layers; only for writing they are joined (`minibert/model/fast_gpt.py`).
+# - **One matrix for three.** GPT-2's code makes query, key and value with one product of width $3D$, which
+#   takes less time than three. So has ours in PyTorch; by hand they stay apart.
 #
 # ## Exercises
 #

@@ -10,6 +10,8 @@ from minibert.byhand.gpt import Settings, next_word_backward, next_word_forward
 from minibert.byhand.optimizer import adamw, clip, decay_of
 from minibert.byhand.parameters import Parameters
 from minibert.config import GptConfig
+from minibert.hub.folder_kind import split
+from minibert.hub.gpt_folder import BY_HAND
 from minibert.learn.checks import gpt as checks
 from minibert.model.gpt import Gpt
 from minibert.train.loss import cross_entropy
@@ -23,8 +25,9 @@ SMALL = GptConfig(
 
 
 def arrays(model: Gpt) -> Parameters:
-    """Return a copy of the weights by name."""
-    return {name: weight.detach().numpy().copy() for name, weight in model.named_parameters()}
+    """Return a copy of the weights by the names that they have by hand."""
+    weights = split(dict(model.named_parameters()), BY_HAND)
+    return {name: weight.detach().numpy().copy() for name, weight in weights.items()}
 
 
 def test_ten_adamw_steps_stay_together() -> None:

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from minibert.config import BertConfig, PretrainConfig
+from minibert.config import BertConfig, GptConfig, PretrainConfig
 from minibert.model.bert import BertForPretraining
+from minibert.model.gpt import Gpt
 from minibert.recipes import learning
 from minibert.recipes.byhand import NUMPY
 from minibert.recipes.learning import TORCH, Learning, divide
@@ -29,6 +30,18 @@ def test_muon_gets_the_matrices_between_hidden_states_and_adamw_the_rest() -> No
     others = {names[id(p)] for p in rest}
     assert moved | others == set(names.values()) and not moved & others
     assert lr == 4e-3
+
+
+def test_muon_moves_the_queries_keys_and_values_of_gpt_2_as_three_matrices() -> None:
+    model = Gpt(GptConfig(40, layers=2, width=8, heads=2, feedforward=8, max_positions=8))
+    _, muon = TORCH.optimizers(model, PretrainConfig())
+    names = {id(p): name for name, p in model.named_parameters()}
+    parts = {names[id(p)]: group["parts"] for group in muon.param_groups for p in group["params"]}
+    assert {name for name, count in parts.items() if count == 3} == {
+        f"blocks.{i}.attention.project.weight" for i in range(2)
+    }
+    assert {count for count in parts.values()} == {1, 3} and len(parts) == 2 * 4
+    assert [group["parts"] for group in TORCH.optimizers(small(), PretrainConfig())[1].param_groups] == [1]
 
 
 @pytest.mark.parametrize("learning", [TORCH, NUMPY], ids=["torch", "numpy"])

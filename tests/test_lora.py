@@ -64,11 +64,12 @@ def test_a_rank_that_saves_nothing_is_refused() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_queries_and_values_of_every_block_learn(kind: str) -> None:
+def test_queries_and_values_of_every_block_learn_and_what_is_one_with_them(kind: str) -> None:
     model = classifier(kind)
     add_lora(model.body.blocks, 2, Generator().manual_seed(0))
     adapted = [name for name, layer in model.body.named_modules() if isinstance(layer, LoraLinear)]
-    assert adapted == [f"blocks.{i}.attention.{part}" for i in range(3) for part in ("query", "value")]
+    parts = ("project",) if kind == "gpt" else ("query", "value")
+    assert adapted == [f"blocks.{i}.attention.{part}" for i in range(3) for part in parts]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -84,6 +84,22 @@ def test_muon_equals_torch_at_every_step(monkeypatch):
             torch.testing.assert_close(p, q, rtol=2e-4, atol=2e-5)
 
 
+def test_matrices_that_stand_in_one_move_as_if_they_stood_apart():
+    together, as_one = matrices((12, 4)), matrices((12, 4))
+    apart = [nn.Parameter(part.detach().clone()) for part in together[0].chunk(3)]
+    groups = [{"params": together, "parts": 3}], apart, as_one
+    optimizers = [Muon(group, lr=0.05, weight_decay=0.1) for group in groups]
+    for step in range(3):
+        gradient = torch.randn(12, 4, generator=torch.Generator().manual_seed(step))
+        together[0].grad, as_one[0].grad = gradient.clone(), gradient.clone()
+        for part, own in zip(apart, gradient.chunk(3), strict=True):
+            part.grad = own.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+        torch.testing.assert_close(together[0], torch.cat([*apart]), rtol=0, atol=1e-6)
+        assert (as_one[0] - together[0]).abs().max() > 0.01
+
+
 def test_muon_refuses_what_is_not_a_matrix():
     with pytest.raises(ValueError, match=r"matrices \(two axes\), got a parameter of shape \(3,\)"):
         Muon([nn.Parameter(torch.zeros(3))])

@@ -71,7 +71,8 @@ def test_weights_that_learn_move_and_no_others(kind: str) -> None:
     assert moved(kind, strategy="frozen") == head
     assert moved(kind, strategy="last", last_layers=1) | keys == head | top | keys
     assert moved(kind, strategy="whole", weight_decay=0.1) | keys == everything
-    pieces = {f"{body}blocks.{i}.attention.{part}.weight" for i in range(3) for part in ("query", "value")}
+    parts = ("project",) if kind == "gpt" else ("query", "value")
+    pieces = {f"{body}blocks.{i}.attention.{part}.weight" for i in range(3) for part in parts}
     assert moved(kind, strategy="lora", count=4) == head | pieces
 
 
@@ -157,7 +158,7 @@ def test_the_top_blocks_start_afresh_as_those_of_a_new_model(kind: str) -> None:
     above = tuple(body_name(kind) + part for part in ("blocks.1.", "blocks.2.", "norm.", "pooler."))
     assert changed == {name for name in before if name.startswith(above)}
     block = model.body.blocks[2]
-    assert block.attention.query.weight.std().item() == pytest.approx(0.02, rel=0.2)
+    assert block.feedforward.expand.weight.std().item() == pytest.approx(0.02, rel=0.2)
     assert torch.equal(block.attention_norm.weight, torch.ones(16))
 
 

@@ -1,7 +1,8 @@
 """GPT-2 by hand: the whole model and the loss of guessing each next word, forward and backward, in NumPy.
 
-Its parameters are one dictionary with the names of `minibert.model.gpt.Gpt`. The output has no matrix of its
-own: it is the embedding of the tokens once more, "tokens.weight".
+Its parameters are one dictionary with the names of `minibert.model.gpt.Gpt`, but for query, key and value,
+which that has in one matrix. The output has no matrix of its own: it is the embedding of the tokens once
+more, "tokens.weight".
 """
 
 from typing import Any, NamedTuple

@@ -23,17 +23,17 @@ MODULES = {
     "tokens": "transformer.wte",
     "positions": "transformer.wpe",
     "blocks.#.attention_norm": "transformer.h.#.ln_1",
-    "blocks.#.attention.query": "transformer.h.#.attn.c_attn",
-    "blocks.#.attention.key": "transformer.h.#.attn.c_attn",
-    "blocks.#.attention.value": "transformer.h.#.attn.c_attn",
+    "blocks.#.attention.project": "transformer.h.#.attn.c_attn",
     "blocks.#.attention.output": "transformer.h.#.attn.c_proj",
     "blocks.#.feedforward_norm": "transformer.h.#.ln_2",
     "blocks.#.feedforward.expand": "transformer.h.#.mlp.c_fc",
     "blocks.#.feedforward.contract": "transformer.h.#.mlp.c_proj",
     "norm": "transformer.ln_f",
 }
-"""Our modules and theirs; # stands for the number of a block. Query, key and value are one of theirs, in this
-order."""
+"""Our modules and theirs; # stands for the number of a block."""
+
+BY_HAND = {f"blocks.#.attention.{part}": "blocks.#.attention.project" for part in ("query", "key", "value")}
+"""The modules that `minibert.byhand.gpt` has apart, and ours that stands for all of them, in this order."""
 
 TURNED = (".c_attn.weight", ".c_proj.weight", ".c_fc.weight")
 """Weights by their names that stand in theirs as the transposes of ours."""

@@ -8,23 +8,22 @@ from minibert.model.gpt import Gpt
 from minibert.model.keys_values import KeysValues, LayerPast
 
 
-def turned(*layers: nn.Linear) -> tuple[Tensor, Tensor]:
-    """Return linear layers with one input as one: the bias (F,), and the weight turned, (D, F) in memory.
+def turned(layer: nn.Linear) -> tuple[Tensor, Tensor]:
+    """Return copies of a linear layer's bias (F,), and of its weight turned, (D, F) in memory.
 
     A product of few rows with a matrix is bound by reading the matrix, and is faster along its rows.
     """
-    weight = torch.cat([layer.weight for layer in layers]).t().contiguous()
-    return torch.cat([layer.bias for layer in layers]), weight
+    return layer.bias.clone(), layer.weight.t().clone(memory_format=torch.contiguous_format)
 
 
 class FastBlock:
-    """`CausalBlock`, with queries, keys and values from one product. Without dropout."""
+    """`CausalBlock` without dropout, on matrices that lie turned."""
 
     def __init__(self, block: CausalBlock) -> None:
         attention, feedforward = block.attention, block.feedforward
         self.heads = attention.heads
         self.attention_norm, self.feedforward_norm = block.attention_norm, block.feedforward_norm
-        self.project = turned(attention.query, attention.key, attention.value)
+        self.project = turned(attention.project)
         self.output = turned(attention.output)
         self.expand = turned(feedforward.expand)
         self.activation = feedforward.activation

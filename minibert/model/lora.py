@@ -9,9 +9,10 @@ from torch import Generator, Tensor, nn
 ALPHA = 8.0
 """alpha: the product counts alpha / r. It is not tuned with the rank (Hu et al. 2021, section 4.1)."""
 
-ADAPTED = ("query", "value")
+ADAPTED = ("query", "value", "project")
 """The projections of attention that learn. Hu et al. 2021, table 5: of one number of weights, both of these
-with a small rank do better than one of them with a larger rank, and as well as all four."""
+with a small rank do better than one of them with a larger rank, and as well as all four. In GPT-2 they are
+one matrix with the key, which learns as a whole."""
 
 
 def lora(x: Tensor, down: Tensor, up: Tensor, alpha: float) -> Tensor:
@@ -70,14 +71,14 @@ class LoraLinear(nn.Module):
 def add_lora(blocks: Iterable[nn.Module], rank: int, generator: Generator | None = None) -> None:
     """Put the two matrices beside the ADAPTED layers of each block's attention, in place.
 
-    blocks: with an `attention` that has these layers. rank and generator as of `LoraLinear`.
+    blocks: with an `attention` that has some of these layers. rank and generator as of `LoraLinear`.
     """
     for block in blocks:
         attention = block.get_submodule("attention")
-        for name in ADAPTED:
-            linear = attention.get_submodule(name)
-            assert isinstance(linear, nn.Linear)
-            setattr(attention, name, LoraLinear(linear, rank, generator))
+        for name, layer in list(attention.named_children()):
+            if name in ADAPTED:
+                assert isinstance(layer, nn.Linear)
+                setattr(attention, name, LoraLinear(layer, rank, generator))
 
 
 def merge_lora(model: nn.Module) -> None:

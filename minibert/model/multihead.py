@@ -18,6 +18,12 @@ def merge_heads(x: Tensor) -> Tensor:
     return x.transpose(1, 2).reshape(B, T, H * K)  # (B, T, D)
 
 
+def check_heads(width: int, heads: int) -> None:
+    """Raise ValueError unless so many features can be cut into so many heads of equal width."""
+    if heads < 1 or width % heads:
+        raise ValueError(f"{width} features cannot be cut into {heads} heads of equal width")
+
+
 class MultiHeadAttention(nn.Module):
     """Attention with H heads, within a sequence (self-attention) or from one to another (cross-attention).
 
@@ -28,8 +34,7 @@ class MultiHeadAttention(nn.Module):
 
     def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
         super().__init__()
-        if heads < 1 or width % heads:
-            raise ValueError(f"{width} features cannot be cut into {heads} heads of equal width")
+        check_heads(width, heads)
         self.heads = heads
         self.dropout = dropout
         self.query = nn.Linear(width, width)
@@ -54,19 +59,29 @@ class MultiHeadAttention(nn.Module):
         return self.output(self.gather(x, mask, source))  # (B, T, D)
 
 
-class CausalAttention(MultiHeadAttention):
-    """Self-attention in which a token looks at itself and at those before it; `past` remembers these."""
+class CausalAttention(nn.Module):
+    """Self-attention in which a token looks at itself and at those before it; `past` remembers these.
 
-    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, x: Tensor, past: LayerPast | None = None
-    ) -> Tensor:
+    [query key value] = x W + b: W is the three matrices of `MultiHeadAttention` side by side, for one product
+    of three times the width takes less time than three. Radford et al. 2019 have it so in their code.
+    Raises ValueError when the width cannot be cut into so many heads.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        check_heads(width, heads)
+        self.heads = heads
+        self.dropout = dropout
+        self.project = nn.Linear(width, 3 * width)
+        self.output = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, past: LayerPast | None = None) -> Tensor:
         """Let each token of x (B, T, D) attend to those up to itself, and to all of the past, if given.
 
         The keys and values of x are added to the past. Returns (B, T, D).
         """
-        query = split_heads(self.query(x), self.heads)  # (B, H, T, K)
-        key = split_heads(self.key(x), self.heads)  # (B, H, T, K)
-        value = split_heads(self.value(x), self.heads)  # (B, H, T, K)
+        projected = self.project(x).chunk(3, dim=-1)  # (B, T, D) each
+        query, key, value = (split_heads(part, self.heads) for part in projected)  # (B, H, T, K)
         dropout = self.dropout if self.training else 0.0
         if past is None:
             attended = causal_attention(query, key, value, dropout)

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from minibert.batches.batch import Batch
 from minibert.batches.causal import CausalBatch
 from minibert.config import PretrainConfig
+from minibert.model.multihead import CausalAttention
 from minibert.train.loss import cross_entropy, linear_cross_entropy
 from minibert.train.optimizer import Muon, decay_groups
 
@@ -83,6 +84,16 @@ def divide(model: nn.Module, config: PretrainConfig) -> tuple[list[nn.Parameter]
     return matrices, rest, config.lr or (4e-3 if matrices else 1e-3)
 
 
+def muon_groups(model: nn.Module, matrices: Sequence[nn.Parameter]) -> list[dict[str, Any]]:
+    """Return matrices of a model as `Muon` takes them: queries, keys and values that are one are three."""
+    three = {id(m.project.weight) for m in model.modules() if isinstance(m, CausalAttention)}
+    groups = [
+        {"params": [p for p in matrices if id(p) not in three]},
+        {"params": [p for p in matrices if id(p) in three], "parts": 3},
+    ]
+    return [group for group in groups if group["params"]]
+
+
 def optimizers(model: nn.Module, config: PretrainConfig) -> Sequence[Optimizer]:
     """Return the optimisers that `divide` tells of.
 
@@ -90,7 +101,7 @@ def optimizers(model: nn.Module, config: PretrainConfig) -> Sequence[Optimizer]:
     """
     matrices, rest, lr = divide(model, config)
     adamw = torch.optim.AdamW(decay_groups(rest, config.weight_decay), lr=lr, betas=(0.9, 0.98), fused=True)
-    return [adamw, Muon(matrices, config.matrix_lr)] if matrices else [adamw]
+    return [adamw, Muon(muon_groups(model, matrices), config.matrix_lr)] if matrices else [adamw]
 
 
 TORCH = Learning(pretraining_loss, optimizers)

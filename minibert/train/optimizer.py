@@ -141,7 +141,8 @@ class Muon(Optimizer):
     matrices inside a network; embeddings, heads, biases and norms go to AdamW.
 
     Args:
-        matrices: parameters with two axes.
+        matrices: parameters with two axes, or dictionaries with `params` and `parts`: such parameters are so
+            many matrices one below the other, and each of these moves for itself. 1 if not given.
         lr: peak learning rate.
         momentum: mu.
         weight_decay: as in `adamw_`.
@@ -149,12 +150,12 @@ class Muon(Optimizer):
 
     def __init__(
         self,
-        matrices: Iterable[Tensor],
+        matrices: Iterable,
         lr: float = 0.02,
         momentum: float = 0.95,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(matrices, dict(lr=lr, momentum=momentum, weight_decay=weight_decay))
+        super().__init__(matrices, dict(lr=lr, momentum=momentum, weight_decay=weight_decay, parts=1))
         for parameter in (p for group in self.param_groups for p in group["params"]):
             if parameter.ndim != 2:
                 raise ValueError(
@@ -173,10 +174,10 @@ class Muon(Optimizer):
             for parameter in (p for p in group["params"] if p.grad is not None):
                 shapes.setdefault(parameter.shape, []).append(parameter)
             for (rows, columns), parameters in shapes.items():
-                directions = orthogonalize(
-                    torch.stack([whole(self._momentum(p, group["momentum"])) for p in parameters])
-                )
-                scale = group["lr"] * math.sqrt(max(1, rows / columns))
+                momenta = torch.stack([whole(self._momentum(p, group["momentum"])) for p in parameters])
+                parts = momenta.unflatten(1, (group["parts"], -1))  # one more axis, before rows and columns
+                directions = orthogonalize(parts).flatten(1, 2)
+                scale = group["lr"] * math.sqrt(max(1, rows / group["parts"] / columns))
                 for parameter, direction in zip(parameters, directions, strict=True):
                     parameter.mul_(1 - group["lr"] * group["weight_decay"])
                     parameter.sub_(placed_like(direction, parameter), alpha=scale)

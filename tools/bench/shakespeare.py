@@ -51,23 +51,36 @@ CALIBRATION = 60
 """Steps of each by which the time of a race is planned."""
 
 
-class NanoBlock(nn.Module):
-    """nanoGPT's block: one matrix for query, key and value."""
+class NanoAttention(nn.Module):
+    """nanoGPT's attention: one matrix for query, key and value."""
 
     def __init__(self, bias: bool) -> None:
         super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(D, bias=bias), nn.LayerNorm(D, bias=bias)
         self.project, self.output = nn.Linear(D, 3 * D, bias), nn.Linear(D, D, bias)
-        self.expand, self.contract = nn.Linear(D, 4 * D, bias), nn.Linear(4 * D, D, bias)
+        self.dropout = nn.Dropout(0.0)
 
     def forward(self, x: Tensor) -> Tensor:
         b, t, _ = x.shape
         query, key, value = (
-            part.view(b, t, H, D // H).transpose(1, 2) for part in self.project(self.norm1(x)).split(D, dim=2)
+            part.view(b, t, H, D // H).transpose(1, 2) for part in self.project(x).split(D, 2)
         )
-        seen = F.scaled_dot_product_attention(query, key, value, is_causal=True)
-        x = x + self.output(seen.transpose(1, 2).contiguous().view(b, t, D))
-        return x + self.contract(F.gelu(self.expand(self.norm2(x))))
+        seen = F.scaled_dot_product_attention(query, key, value, dropout_p=0.0, is_causal=True)
+        return self.dropout(self.output(seen.transpose(1, 2).contiguous().view(b, t, D)))
+
+
+class NanoBlock(nn.Module):
+    """nanoGPT's block."""
+
+    def __init__(self, bias: bool) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(D, bias=bias), nn.LayerNorm(D, bias=bias)
+        self.attention = NanoAttention(bias)
+        expand, contract = nn.Linear(D, 4 * D, bias), nn.Linear(4 * D, D, bias)
+        self.feedforward = nn.Sequential(expand, nn.GELU(), contract, nn.Dropout(0.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attention(self.norm1(x))
+        return x + self.feedforward(self.norm2(x))
 
 
 class Nano(nn.Module):
@@ -76,24 +89,28 @@ class Nano(nn.Module):
     def __init__(self, vocab_size: int, bias: bool) -> None:
         super().__init__()
         self.tokens, self.positions = nn.Embedding(vocab_size, D), nn.Embedding(T, D)
+        self.dropout = nn.Dropout(0.0)
         self.blocks = nn.ModuleList(NanoBlock(bias) for _ in range(L))
         self.norm = nn.LayerNorm(D, bias=bias)
         for name, parameter in self.named_parameters():
             if parameter.ndim == 2:
-                last = name.endswith(("output.weight", "contract.weight"))
+                last = name.endswith(("output.weight", "feedforward.2.weight"))
                 nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * L) if last else 0.02)
             elif name.endswith("bias"):
                 nn.init.zeros_(parameter)
 
     def forward(self, ids: Tensor) -> Tensor:
-        x = self.tokens(ids) + self.positions(torch.arange(ids.shape[1]))
+        x = self.dropout(self.tokens(ids) + self.positions(torch.arange(ids.shape[1])))
         for block in self.blocks:
             x = block(x)
         return F.linear(self.norm(x), self.tokens.weight)
 
 
 class NanoLoop:
-    """nanoGPT's loop, one step at a time, with its own clock."""
+    """nanoGPT's loop, one step at a time, with its own clock.
+
+    Differs from it: AdamW is torch's fused one, which nanoGPT takes on CUDA alone.
+    """
 
     def __init__(self, text: Text, steps: int, bias: bool = False) -> None:
         torch.manual_seed(1337)
@@ -109,15 +126,23 @@ class NanoLoop:
     def batch(self) -> tuple[Tensor, Tensor]:
         """Return random blocks of the text and what follows each token."""
         places = torch.randint(len(self.ids) - T, (B,), generator=self.draw).tolist()
-        rows = [torch.from_numpy(self.ids[place : place + T + 1].astype(np.int64)) for place in places]
-        both = torch.stack(rows)
-        return both[:, :-1], both[:, 1:]
+        return self.blocks(places), self.blocks([place + 1 for place in places])
+
+    def blocks(self, places: list[int]) -> Tensor:
+        """Return the blocks of the text that begin at these places."""
+        return torch.stack(
+            [torch.from_numpy(self.ids[place : place + T].astype(np.int64)) for place in places]
+        )
 
     def step(self) -> None:
-        """Take a step, unless all are taken."""
-        if len(self.seconds) == self.steps:
-            return
-        began = time.perf_counter()
+        """Take a step, unless all are taken. What it leaves behind is cleared away before its clock stops."""
+        if len(self.seconds) < self.steps:
+            began = time.perf_counter()
+            self.learn()
+            self.seconds.append(time.perf_counter() - began)
+
+    def learn(self) -> None:
+        """Learn from a batch."""
         taken = len(self.seconds)
         done = (taken - WARMUP) / max(self.steps - WARMUP, 1)
         fall = LOWEST + 0.5 * (1 + math.cos(math.pi * done)) * (PEAK - LOWEST)
@@ -130,7 +155,6 @@ class NanoLoop:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         loss.item()  # nanoGPT logs it
-        self.seconds.append(time.perf_counter() - began)
 
 
 def race(preset: str, config: PretrainConfig, text: Text, nano: NanoLoop) -> tuple[nn.Module, list[float]]:

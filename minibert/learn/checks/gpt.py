@@ -105,13 +105,21 @@ def model_of(params: Any, settings: Settings):
     return Gpt(config).double()
 
 
+def model_names(params: Any) -> dict[str, Any]:
+    """Return tensors by the names that the model has for them: it joins query, key and value."""
+    from minibert.hub.folder_kind import join
+    from minibert.hub.gpt_folder import BY_HAND
+
+    return join(params, BY_HAND)
+
+
 def torch_stack(ids, params, settings):
     import torch
 
     # Without the output projection there are only features: take them where the logits would be made.
     model = model_of(params, settings)
     model.forward = model.features  # pyright: ignore[reportAttributeAccessIssue]
-    return torch.func.functional_call(model, params, (ids,))
+    return torch.func.functional_call(model, model_names(params), (ids,))
 
 
 def torch_twin(ids, targets, params, settings):
@@ -119,7 +127,7 @@ def torch_twin(ids, targets, params, settings):
 
     from minibert.train.loss import cross_entropy
 
-    logits = torch.func.functional_call(model_of(params, settings), params, (ids,))
+    logits = torch.func.functional_call(model_of(params, settings), model_names(params), (ids,))
     return cross_entropy(logits.flatten(0, 1), targets.flatten())
 
 
@@ -132,7 +140,7 @@ def transformers_twin(ids, targets, params, settings):
 
     model = model_of(params, settings)
     values = {key: value for key, value in write_config(model.config).items() if key != "minibert"}
-    theirs = to_hugging_face(params)
+    theirs = to_hugging_face(model_names(params))
     theirs["lm_head.weight"] = theirs["transformer.wte.weight"]
     model = GPT2LMHeadModel(GPT2Config(**values)).double()
     logits = torch.func.functional_call(model, theirs, kwargs={"input_ids": ids}).logits
