@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 
 from minibert.config import Task
-from minibert.report.finetuned.asked import ASKED, head_of, points
+from minibert.report.finetuned.asked import ASKED, decimals, head_of, points
 
 
 def test_every_task_of_a_head_is_known() -> None:
@@ -37,3 +37,7 @@ def test_a_score_that_nobody_knows_is_a_number_with_its_own_name() -> None:
 
 def test_points_have_no_sign() -> None:
     assert points(-0.0123) == "1.2 percentage points" == points(0.0123)
+
+
+def test_no_number_is_minus_zero() -> None:
+    assert [decimals(value) for value in (-0.0004, -0.0006, None)] == ["0.000", "-0.001", "—"]

@@ -11,6 +11,7 @@ import pytest
 from small_tasks import bert_folder, small_finetuning
 
 from minibert.batches.labels import Encoded, LabelledBatches, Ragged
+from minibert.cli.command_line import main
 from minibert.config import FinetuneConfig
 from minibert.recipes.dry_finetune import DryFinetuning, Rows, dry_finetune, guessing, rows_of, table
 from minibert.recipes.finetune import finetune
@@ -26,6 +27,21 @@ def test_the_first_step_is_that_of_the_run_which_is_not_begun(kind: str, tmp_pat
     lines = (finetune(kind, body, config) / "metrics.jsonl").read_text().splitlines()
     assert tried.first["loss"] == next(line["loss"] for line in map(json.loads, lines))
     assert tried.step_seconds > 0 and tried.look_seconds > 0 and tried.checkpoint > 10_000
+
+
+def test_the_command_prints_the_table_and_tries_one_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = small_finetuning("classify", tmp_path)
+    words = ["finetune", "classify", str(bert_folder(tmp_path)), "--data", *config.data, "--dry-run"]
+    words += ["--max-tokens", "32", "--out", str(tmp_path / "run")]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "head          classes: no, royal" in out and "step          " in out
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(SystemExit):
+        main([*words, "--seeds", "2"])
+    assert "--dry-run tries one run: leave out --seeds" in capsys.readouterr().err
 
 
 def test_what_the_run_would_refuse_is_refused_and_the_folder_named_is_its_own(tmp_path: Path) -> None:

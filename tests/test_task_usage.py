@@ -37,6 +37,13 @@ def test_the_example_is_a_short_text_on_one_line(tmp_path: Path) -> None:
     assert example(none) == CONTEXT
 
 
+def test_of_pairs_both_texts_are_asked_about(tmp_path: Path) -> None:
+    lines = [{"text": "A longer first.", "pair": "A second."}, {"text": "One.", "pair": 'The "other".'}]
+    files = read_task(write_task(tmp_path / "run", task_record(), None, None, lines))
+    assert 'print(ask({"text": "One.", "text_pair": "The \\"other\\"."}))' in task_usage("run", files)
+    assert predict("run", files) == "minibert predict run --file pairs.csv --text FIRST --text-pair SECOND"
+
+
 def test_an_answerer_is_asked_a_question_on_a_context(tmp_path: Path) -> None:
     files = read_task(write_task(tmp_path / "run", task_record("spans")))
     assert shlex.split(predict("run", files)) == [

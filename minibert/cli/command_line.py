@@ -40,7 +40,7 @@ commands:
   predict RUN TEXT...   tell what a fine-tuned model says of texts
   fill RUN TEXT         guess the words behind each [MASK] in TEXT
   generate RUN          let a causal model go on from a text (--prompt)
-  evaluate RUN          tell how well a causal model foretells a --corpus
+  evaluate RUN          measure a model on a text (--corpus) or on labels (--data)
   embed MODEL TEXT...   turn texts into vectors
   similar MODEL FILE    find the lines of FILE that mean the same as --query
   tokenize MODEL TEXT   show the pieces of TEXT, their ids and places
@@ -92,7 +92,7 @@ HELPS = {"minibert": HELP, "learn": lessons.HELP, "finetune": tasks.HELP}
 """What --help prints behind a word that needs another."""
 
 TRIALS = {"--dry-run", "--overfit-one-batch", "--find-lr"}
-"""Flags of pretrain with which it keeps nothing, and has nothing to go on from."""
+"""Flags with which a command keeps nothing, and has nothing to go on from."""
 
 registry = ConstructorRegistry()
 

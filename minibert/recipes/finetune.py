@@ -333,6 +333,7 @@ def mistakes(
         encoded = run.task.encode(texts)
         return probabilities(run.task.predictions(texts, encoded, logits_of(model, run.batches(encoded))))
 
+    logger.info("asking about the worst mistakes again, without a word at a time")
     return worst_mistakes(texts, labels, probabilities(lines), ask)
 
 

@@ -34,6 +34,9 @@ STRENGTHS = (1.0, 10.0, 100.0)
 MANY = 1000
 """From so many texts on, a word must be in two of them to be counted."""
 
+CONSTANT = {"classes": "most frequent class", "labels": "most frequent labels", "number": "mean"}
+"""What is called what says the same of every text, by the task of the head."""
+
 MOST = 10_000
 """Training texts that a body reads for its yardstick: with more, a linear model gets hardly better."""
 
@@ -53,19 +56,16 @@ class Measures(Protocol):
     @property
     def kind(self) -> LabelKind: ...
 
-    def encode(self, texts: Sequence[LabelledText]) -> Encoded: ...
-
     def measure(self, texts: Sequence[LabelledText], outputs: Floats) -> Scores: ...
 
 
 def baselines(task: Measures, splits: Splits[LabelledText]) -> dict[str, Scores]:
     """Return by name the scores on the test texts of what needs no network.
 
-    The most frequent class (each class with its share in the training texts as probability), or the mean; and
-    a linear model of the words and pairs of words of a text, weighed by how few texts have them (TF-IDF):
+    The most frequent class or labels (each with its share in the training texts as probability), or the mean;
+    and a linear model of the words and pairs of words of a text, weighed by how few texts have them (TF-IDF):
     logistic regression, or ridge regression of numbers.
     """
-    number = task.head.task == "number"
     perfect = task.kind.perfect(task.kind.targets(splits.train))
     means = np.tile(perfect.mean(axis=0), (len(splits.test), 1))
 
@@ -82,7 +82,7 @@ def baselines(task: Measures, splits: Splits[LabelledText]) -> dict[str, Scores]
         count.transform([text.whole for text in part]) for part in (splits.validation, splits.test)
     )
     return {
-        "mean" if number else "most frequent class": task.measure(splits.test, means),
+        CONSTANT[task.head.task]: task.measure(splits.test, means),
         f"TF-IDF with {linear(task)}": linear_scores(task, splits, train, validation, test),
     }
 

@@ -20,8 +20,8 @@ class Score:
 
 
 def decimals(value: Any) -> str:
-    """Return a number with three decimals."""
-    return number(value, "{:.3f}")
+    """Return a number with three decimals; none is -0.000."""
+    return number(value, "{:z.3f}")
 
 
 def points(gap: float) -> str:

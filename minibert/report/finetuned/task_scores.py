@@ -7,6 +7,7 @@ FROZEN = "adds up a weight for each number of what the body, as it was before it
 
 BASELINES = {
     "most frequent class": "always says the class that is the most frequent in the training texts",
+    "most frequent labels": "gives the labels that more than half of the training texts have",
     "tf-idf with logistic regression": "adds up a weight for each word, and pair of words, of a text",
     "tf-idf with ridge regression": "adds up a weight for each word, and pair of words, of a text",
     "frozen features with logistic regression": f"{FROZEN} says of a text",

@@ -44,20 +44,27 @@ print(tokenizer.decode(text["input_ids"][0, start : end + 1]))
 
 def task_usage(folder: str, files: TaskFiles) -> str:
     """Return the program that opens the folder with `transformers`, and uses its model."""
-    answers = files.head == "spans"
+    answers, pair = files.head == "spans", example_pair(files)
+    if answers:
+        given = f"{_quoted(QUESTION)}, {_quoted(CONTEXT)}"
+    else:
+        given = json.dumps(pair, ensure_ascii=False) if pair else _quoted(example(files))
     return (ANSWERING if answers else PROGRAM).format(
         opens=files.asked.opens,
         pipeline=_quoted(files.asked.pipeline),
         folder=_quoted(folder),
-        given=", ".join(map(_quoted, (QUESTION, CONTEXT) if answers else (example(files),))),
+        given=given,
     )
 
 
 def predict(folder: str, files: TaskFiles) -> str:
     """Return the command that asks the model."""
     words = ["minibert", "predict", folder]
-    asked = [QUESTION, "--context", CONTEXT] if files.head == "spans" else [example(files)]
-    return shlex.join([*words, *asked])
+    if files.head == "spans":
+        return shlex.join([*words, QUESTION, "--context", CONTEXT])
+    if example_pair(files):
+        return shlex.join([*words, "--file", "pairs.csv", "--text", "FIRST", "--text-pair", "SECOND"])
+    return shlex.join([*words, example(files)])
 
 
 def how_to_go_on(files: TaskFiles) -> list[str]:
@@ -85,6 +92,16 @@ def example(files: TaskFiles) -> str:
     fitting = [text for text in texts if 0 < len(text) <= LONGEST]
     quoted = {text for text in fitting if set(text) & set("'\"")}
     return min(fitting, key=lambda text: (text in quoted, abs(len(text) - LONGEST // 2)), default=CONTEXT)
+
+
+def example_pair(files: TaskFiles) -> dict[str, str] | None:
+    """Return the shortest two texts of the test that belong together; None where texts stand alone."""
+    pairs = [
+        {"text": str(line["text"]), "text_pair": str(line["pair"])}
+        for line in files.predictions
+        if line.get("text") and line.get("pair")
+    ]
+    return min(pairs, key=lambda pair: sum(map(len, pair.values())), default=None)
 
 
 def _quoted(text: str) -> str:
