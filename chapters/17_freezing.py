@@ -530,7 +530,8 @@ assert shares.min() > 0.8
 # have $8 \cdot (768 + 768) = 12{,}288$, one in 48. Which matrices should get them? In the paper (table 5) all
 # choices had the same number of weights: those of query *and* value did better than either alone, with twice
 # the rank, and about as well as all four matrices of attention. So these two it is, in every block; in a BERT
-# of twelve that makes 294,912 weights that learn, of 110 million.
+# of twelve that makes 294,912 weights that learn, of 110 million. (In GPT-2 query, key and value are one
+# matrix, and what stands beside it is for all three.)
 
 # %%
 assert 768 * 768 == 589_824 == 48 * 8 * (768 + 768) and 12 * 2 * 8 * (768 + 768) == 294_912
@@ -707,14 +708,14 @@ for name, (learning, taken) in costs.items():
     )
 
 # %%
-assert round(costs["whole"][0] / 1e6, 1) == 22.7 and 12 * 22.7 == 272.4
+assert round(costs["whole"][0] / 1e6, 1) == 22.7 and round(12 * costs["whole"][0] / 1e6) == 273
 assert 12 * costs["lora"][0] < 0.01 * 12 * costs["whole"][0]
 assert total["frozen, from a table"] < 0.7 * total["frozen"] < 0.7 * total["whole"]
 assert total["last"] < total["whole"] > total["lora"]
 assert costs["frozen, from a table"][1] < 0.1 * costs["frozen"][1]
 
 # %% [markdown]
-# What learns decides over the memory: 272 MB beside the weights of the whole model, less than a hundredth of
+# What learns decides over the memory: 273 MB beside the weights of the whole model, less than a hundredth of
 # it with LoRA. That is why people with one GPU like LoRA: a model whose weights just fit can be fine-tuned.
 #
 # The time has a floor, the forward pass, which is nearly all of a frozen step. LoRA's way back costs one
@@ -772,13 +773,16 @@ tradeoff_figure([found[name] for name in RUNS if not name.startswith("whole, ")]
 # %% [markdown]
 # Upper left, in both panels, is the best place. In the right one LoRA has it. In the left one the frozen body
 # with its table is by far the quickest, but not the best. In a model so small most of a step is Python's own
-# time; so the others gain little or none, and LoRA, which has more layers to call, none at all.
+# time; so the others gain little or none, and LoRA, which has more layers to call, none at all. The same
+# picture of real texts is drawn by `minibert finetune classify minilm --data movie-reviews --compare
+# whole,frozen,lora`.
 #
 # ## What is forgotten
 #
 # To ask a fine-tuned body what it still knows, it is put back under the head that guessed words. Nothing of
 # that head has changed, and its output is the embedding of the words *as it was*. So the loss says what has
-# become of the body.
+# become of the body. (`minibert finetune` measures this by itself where the body is a run of your own, since
+# then it knows what that one has read.)
 
 # %%
 show(under_its_head)
