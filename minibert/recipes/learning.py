@@ -13,7 +13,7 @@ from minibert.batches.batch import Batch
 from minibert.batches.causal import CausalBatch
 from minibert.config import PretrainConfig
 from minibert.model.multihead import CausalAttention
-from minibert.train.loss import cross_entropy, linear_cross_entropy
+from minibert.train.loss import IGNORE, at_least_float32, cross_entropy, linear_cross_entropy
 from minibert.train.optimizer import Muon, decay_groups
 
 FEW = 1 << 18
@@ -39,11 +39,15 @@ def words_loss(features: Tensor, weight: Tensor, bias: Tensor | None, targets: T
     """Return the mean of -log p(target), a scalar, where the logits are features weight^T + bias.
 
     Projection and loss are joined where the logits are many: that saves their memory, and is faster. For few,
-    as of characters, the plain way is. Arguments as of `linear_cross_entropy`.
+    as of characters, torch's kernel is, with the numbers of `cross_entropy`. Arguments as of
+    `linear_cross_entropy`.
     """
     if len(features) * len(weight) > FEW:
         return linear_cross_entropy(features, weight, bias, targets)
-    return cross_entropy(F.linear(features, weight, bias), targets)
+    logits = F.linear(features, weight, bias)
+    logits = logits.to(at_least_float32(logits.dtype))  # half precision, if autocast made them in it
+    total = F.cross_entropy(logits, targets, ignore_index=IGNORE, reduction="sum")
+    return total / (targets != IGNORE).sum().clamp(min=1)  # torch's mean of nothing is not a number
 
 
 def masked_loss(model: Any, batch: Batch) -> Mapping[str, Tensor]:
