@@ -1,6 +1,6 @@
 """A small GPT on the characters of a play, in minibert's loop and in nanoGPT's, side by side in one process.
 
-    python tools/bench/shakespeare.py FILE [--steps 2000] [--preset qwen-tiny]
+    python tools/bench/shakespeare.py FILE [--steps 2000] [--preset qwen-tiny] [--same]
 
 FILE is tiny Shakespeare, or any text. The other side is nanoGPT's setting for a CPU (its README: 4 layers, 4
 heads, D=128, blocks of 64, batches of 12, 2000 steps, no dropout), written again in plain torch: the model
@@ -203,6 +203,7 @@ def main() -> None:
     parser.add_argument("file", metavar="FILE")
     parser.add_argument("--steps", type=int, default=2000, help="of nanoGPT's loop")
     parser.add_argument("--preset", default="qwen-tiny", help="the modern variant")
+    parser.add_argument("--same", action="store_true", help="only the race with the same model")
     chosen = parser.parse_args()
     logging.disable(logging.WARNING)
     text = prepare((chosen.file,), 32, kind="char", running=True)
@@ -220,7 +221,7 @@ def main() -> None:
         f"{held_out_loss(nano.model, text):.3f} nats",
         flush=True,
     )
-    for share in (1.0, 0.25):
+    for share in () if chosen.same else (1.0, 0.25):
         nano = NanoLoop(text, CALIBRATION)
         modern = PretrainConfig(**common, **MODERN, steps=CALIBRATION)
         _, seconds = race(chosen.preset, modern, text, nano)
