@@ -53,9 +53,6 @@ MAY_IMPORT = {
 
 BLOCKS = sorted(path for part in ("byhand", "model") for path in (PACKAGE / part).glob("[!_]*.py"))
 
-WHOLE = {"classifier"}
-"""The stems of `byhand` and `model` that are no block but the whole: their chapter is still to come."""
-
 BY_HAND = "minibert.recipes.byhand"
 """The one recipe that may import byhand."""
 
@@ -196,7 +193,7 @@ def test_a_chapter_s_header_is_true(header: Header) -> None:
 def test_every_block_belongs_to_one_chapter(path: Path) -> None:
     name = path.relative_to(ROOT).as_posix()
     owners = [header.path.stem for header in HEADERS if name in header.files]
-    assert len(owners) == (0 if path.stem in WHOLE else 1), owners
+    assert len(owners) == 1, owners
 
 
 def test_every_chapter_has_its_notebook_and_every_notebook_its_chapter() -> None:
