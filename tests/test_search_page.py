@@ -25,7 +25,7 @@ def test_every_trial_has_a_row(tmp_path: Path) -> None:
 
 
 def test_where_the_first_trial_is_the_best_nothing_is_said_to_be_gained(tmp_path: Path) -> None:
-    summary = search_summary() | {"best": 1}
-    summary["result"] = {**summary["result"], "run": "trial-1"}
+    summary = search_summary()
+    summary["best"], summary["result"]["run"] = 1, "trial-1"
     said = "\n\n".join(search_page(summary, tmp_path))
     assert "**Trial 1 is the best" in said and "its accuracy is 78.0 %. On the test texts" in said

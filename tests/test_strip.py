@@ -41,7 +41,7 @@ def test_the_bars_reach_one_standard_error_and_one_standard_deviation() -> None:
 
 def test_a_grey_line_joins_the_runs_of_a_seed() -> None:
     (axes,) = strip_figure(COLUMNS, "accuracy", {}).axes
-    joined = [line.get_ydata() for line in axes.get_lines() if line.get_color() == "0.85"]
+    joined = np.array([line.get_ydata() for line in axes.get_lines() if line.get_color() == "0.85"])
     np.testing.assert_allclose(joined, [[0.80, 0.81], [0.82, 0.84], [0.87, 0.87]])
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from minibert.config.training import TrainConfig
 from minibert.config.values import require, suggest
@@ -178,9 +178,10 @@ class SeveralConfig:
         )
 
     @property
-    def strategies(self) -> tuple[str, ...]:
+    def strategies(self) -> tuple[Strategy, ...]:
         """The strategies to compare; none if not asked for."""
-        return tuple(word.strip() for word in self.compare.split(",")) if self.compare is not None else ()
+        words = [] if self.compare is None else [word.strip() for word in self.compare.split(",")]
+        return cast(tuple[Strategy, ...], tuple(words))
 
     @property
     def asked(self) -> tuple[str, ...]:
