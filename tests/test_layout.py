@@ -34,6 +34,7 @@ MAY_IMPORT = {
         "__init__",
         "config",
         "files",
+        "signals",
         "sources",
         "text",
         "batches",
