@@ -29,3 +29,12 @@ def test_where_the_first_trial_is_the_best_nothing_is_said_to_be_gained(tmp_path
     summary["best"], summary["result"]["run"] = 1, "trial-1"
     said = "\n\n".join(search_page(summary, tmp_path))
     assert "**Trial 1 is the best" in said and "its accuracy is 78.0 %. On the test texts" in said
+
+
+def test_with_a_number_of_steps_larger_batches_are_said_to_see_more(tmp_path: Path) -> None:
+    summary = search_summary()
+    said = "\n".join(search_page(summary, tmp_path))
+    assert "All took the same number of steps" not in said
+    assert "| batch size |" not in said.partition("## What ran")[2] and "| shares |" in said
+    summary["config"]["steps"] = 20
+    assert "All took the same number of steps: the larger the" in "\n".join(search_page(summary, tmp_path))

@@ -77,7 +77,7 @@ def test_without_optuna_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.slow
 def test_a_search_that_was_killed_goes_on_and_ends_as_one_that_was_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     body, told = str(bert_folder(tmp_path)), small_finetuning("classify", tmp_path, out=tmp_path / "out")
     out = search("classify", body, told, SeveralConfig(search=3), "minibert finetune …")
@@ -103,8 +103,9 @@ def test_a_search_that_was_killed_goes_on_and_ends_as_one_that_was_not(
 
     monkeypatch.setattr(searching, "learn", broken)
     other = replace(told, out=tmp_path / "other")
-    with pytest.raises(Stopped):
+    with caplog.at_level("INFO"), pytest.raises(Stopped):
         search("classify", body, other, SeveralConfig(search=3))
+    assert "1 of 3 trials are done" in caplog.text
     assert len(summary(tmp_path / "other")["trials"]) == 1
     search("classify", body, replace(other, resume="auto"), SeveralConfig(search=3))
     assert calls == ["trial-1", "trial-2", "trial-2", "trial-3"]

@@ -66,18 +66,19 @@ def search(kind: str, body: str, config: FinetuneConfig, several: SeveralConfig,
     with folder_of_runs(kind, body, config, several, command) as (out, record):
         trials: list[Trial] = record.setdefault("trials", [])
         splits = read_texts(kind, config)
-        with telling_how_far(f"{len(trials)} of {several.search} trials", out):
-            while len(trials) < several.search:
-                trial = next_trial(config, trials)
-                logger.info("trial %d of %d: %s", trial["number"], several.search, describe(trial))
+        while len(trials) < several.search:
+            trial = next_trial(config, trials)
+            logger.info("trial %d of %d: %s", trial["number"], several.search, describe(trial))
+            with telling_how_far(f"{len(trials)} of {several.search} trials", out):
                 trials.append(tried(kind, body, settings(config, trial, out), trial, command, splits))
-                write_json(out / SUMMARY, record)
-                tell(trials)
-                forget_checkpoints(trials, out)
+            write_json(out / SUMMARY, record)
+            tell(trials)
+            forget_checkpoints(trials, out)
         best = best_of(trials)
         if record.get("result", {}).get("run") != best["run"]:
             logger.info("trial %d is the best: %s", best["number"], describe(best))
-            finetune(kind, body, settings(config, best, out), command, splits)
+            with telling_how_far("all trials", out):
+                finetune(kind, body, settings(config, best, out), command, splits)
         shutil.rmtree(out / best["run"] / "checkpoints", ignore_errors=True)
         result = measured_in(out / best["run"])
         head, goal = result["head"], result["goal"]
@@ -206,4 +207,5 @@ def tell(trials: Sequence[Trial]) -> None:
     """Log what the last trial reached, and the best so far."""
     score, best = trials[-1]["score"], best_of(trials)
     if score is not None:
-        logger.info("score %.4f; the best so far is %.4f, of trial %d", score, best["score"], best["number"])
+        said = "score on the validation texts %.4f; the best so far is %.4f, of trial %d"
+        logger.info(said, score, best["score"], best["number"])

@@ -21,7 +21,9 @@ def search_page(summary: Record, folder: Path) -> list[str]:
         f"![{escape(score.title)} over the learning rate, and over the trials](trials.png)",
         f"On the validation texts: {escape(score.title)} of each trial, over its learning rate, and in the "
         "order in which they were tried. The first trial has the settings as they were; what follows "
-        "was proposed by Optuna's TPE sampler.",
+        "was proposed by Optuna's TPE sampler."
+        + " All took the same number of steps: the larger the batch, the more texts were seen."
+        * bool(summary["config"].get("steps")),
         "## The trials",
         table([escape(cell) for cell in header], [[escape(cell) for cell in row] for row in rows]),
         "## What ran",

@@ -298,17 +298,18 @@ def in_words(found: Mapping[str, Any]) -> str:
 
 def what_ran(summary: Record) -> list[str]:
     """Return the section on how the runs were made, and where they are."""
-    left_out = {"out", "resume", "data"} | ({"strategy"} if summary["asked"]["compare"] else set())
-    left_out |= {"epochs"} if summary["config"].get("steps") else set()
-    chosen = {
-        name.replace("_", " "): value
-        for name, value in summary["config"].items()
+    asked, config = summary["asked"], summary["config"]
+    varied = {"strategy"} if asked["compare"] else {"lr", "batch_size"} if asked["search"] else set()
+    left_out = {"out", "resume", "data"} | varied | ({"epochs"} if config.get("steps") else set())
+    rows = [
+        [escape(name.replace("_", " ")), escape(_word(value))]
+        for name, value in config.items()
         if value not in (None, [], False) and name not in left_out
-    }
-    rows = [[escape(name), escape(_word(value))] for name, value in chosen.items()]
+    ]
     return [
         indented(summary["command"]) if summary["command"] else "No command was recorded.",
-        "Every run has a folder of its own beside this report, with its own report.md.",
+        "Every run has a folder of its own beside this report; those measured on the test texts have a "
+        "report.md there.",
         table(["what all runs share", ""], rows),
     ]
 
