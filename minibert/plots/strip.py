@@ -30,7 +30,7 @@ def strip_figure(
         goal: what the scores are.
         levels: horizontal lines to compare with: name -> score.
     """
-    figure, panels = new_figure([4.0], width=max(6.0, 3.2 + 1.5 * len(columns)))
+    figure, panels = new_figure([4.0], width=max(7.5, 4.7 + 1.5 * len(columns)))
     axes = panels[0, 0]
     title(axes, "How far the runs spread")
     axes.set_ylabel(goal)
