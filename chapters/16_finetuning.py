@@ -13,17 +13,17 @@
 #
 # *It has only ever guessed words. How does it come to decide, from no more than a few thousand examples?*
 #
-# **Files:** `minibert/model/classifier.py` · `minibert/train/class_loss.py` · `minibert/batches/labels.py` ·
-# `minibert/batches/text_rows.py` · `minibert/batches/augmenting.py` · `minibert/text/labelled.py` ·
-# `minibert/text/duplicates.py` · `minibert/text/dividing.py` · `minibert/text/class_scores.py` ·
-# `minibert/recipes/classifying.py` · `minibert/recipes/label_kinds.py` ·
-# `minibert/recipes/labelled_data.py` · `minibert/recipes/labelled_baselines.py` ·
-# `minibert/learn/checks/model_classifier.py` · `minibert/learn/checks/train_class_loss.py` ·
-# `minibert/learn/checks/text_rows.py` · `minibert/learn/checks/dividing.py` ·
-# `minibert/learn/checks/class_scores.py` · `tools/bench/tuned.py` · `chapters/16_finetuning.json` ·
-# `tests/test_classifier.py` · `tests/test_class_loss.py` · `tests/test_labels.py` ·
-# `tests/test_text_rows.py` · `tests/test_dividing.py` · `tests/test_class_scores.py` ·
-# `tests/test_task_folders.py`
+# **Files:** `minibert/model/task_model.py` · `minibert/model/classifier.py` ·
+# `minibert/train/class_loss.py` · `minibert/batches/labels.py` · `minibert/batches/text_rows.py` ·
+# `minibert/batches/augmenting.py` · `minibert/text/labelled.py` · `minibert/text/duplicates.py` ·
+# `minibert/text/dividing.py` · `minibert/text/class_scores.py` · `minibert/recipes/classifying.py` ·
+# `minibert/recipes/label_kinds.py` · `minibert/recipes/labelled_data.py` ·
+# `minibert/recipes/labelled_baselines.py` · `minibert/learn/checks/model_classifier.py` ·
+# `minibert/learn/checks/train_class_loss.py` · `minibert/learn/checks/text_rows.py` ·
+# `minibert/learn/checks/dividing.py` · `minibert/learn/checks/class_scores.py` · `tools/bench/tuned.py` ·
+# `chapters/16_finetuning.json` · `tests/test_task_model.py` · `tests/test_classifier.py` ·
+# `tests/test_class_loss.py` · `tests/test_labels.py` · `tests/test_text_rows.py` ·
+# `tests/test_dividing.py` · `tests/test_class_scores.py` · `tests/test_task_folders.py`
 #
 # **Needs:** [08 Loss](08_loss.ipynb), [09 Optimizer](09_optimizer.ipynb), [12 BERT](12_bert.ipynb),
 # [13 Objectives](13_objectives.ipynb), [15 Pretraining](15_pretraining.ipynb)
@@ -83,6 +83,7 @@ from minibert.learn.proof import checks_of
 from minibert.learn.sizes import Sizes
 from minibert.model.bert import BertForPretraining
 from minibert.model.classifier import BertClassifier, GptClassifier, ModernBertMeanClassifier, last_rows
+from minibert.model.task_model import BertTask
 from minibert.recipes.classifying import Classifying
 from minibert.recipes.labelled_data import read
 from minibert.recipes.predicting import logits_of
@@ -165,7 +166,7 @@ assert np.allclose(u.grad, [[math.log(2) / 2, 0]]) and round(math.log(2) / 2, 2)
 # So the last block need not be worked out for them. Our classifier asks the body for the first rows only.
 
 # %%
-show(BertClassifier)
+show(BertTask, BertClassifier)
 
 # %% [markdown]
 # ### How a new head begins

@@ -4,19 +4,15 @@ import pytest
 import torch
 from by_hand import by_hand
 from oracles import distance
-from task_models import ATTEND, IDS, LENGTHS, SEGMENTS, SIZES, head_for, kind_named, task_model
-from torch import Generator
+from task_models import ATTEND, IDS, LENGTHS, SEGMENTS, task_model
 
 from minibert.learn.checks import model_classifier as checks
-from minibert.model.bert import BertForPretraining
 from minibert.model.classifier import (
     BertClassifier,
     GptClassifier,
     ModernBertClassifier,
     ModernBertMeanClassifier,
 )
-from minibert.model.gpt import Gpt
-from minibert.model.modernbert import ModernBertForPretraining
 
 test_in_torch = by_hand(checks, examples=5)
 
@@ -48,14 +44,6 @@ def test_gpt_reads_the_last_token_that_is_not_padding() -> None:
     assert distance(model.features(IDS), hidden[:, -1]) < 1e-12
 
 
-def test_gpt_refuses_padding_on_the_left_and_an_attend_that_does_not_fit() -> None:
-    model = task_model(GptClassifier)
-    with pytest.raises(ValueError, match="must stand on the right"):
-        model(IDS, None, ATTEND.flip(1))
-    with pytest.raises(ValueError, match="attend must be boolean"):
-        model(IDS, None, ATTEND.long())
-
-
 @pytest.mark.parametrize("kind", [BertClassifier, ModernBertClassifier, GptClassifier])
 def test_the_last_block_works_at_one_token_of_each_text(kind) -> None:
     model = task_model(kind)
@@ -73,25 +61,6 @@ def test_dropout_is_the_head_s_and_falls_on_what_the_last_layer_reads(kind) -> N
     model.dropout.p = 1.0
     nothing = model.output(torch.zeros(3, 8, dtype=torch.float64))
     assert torch.equal(model(IDS), nothing)
-
-
-@pytest.mark.parametrize(
-    ("kind", "pretraining"),
-    [
-        (BertClassifier, BertForPretraining),
-        (ModernBertClassifier, ModernBertForPretraining),
-        (GptClassifier, Gpt),
-    ],
-)
-def test_a_new_model_has_the_body_of_a_new_pretraining_model_and_a_small_head(kind, pretraining) -> None:
-    config = kind_named(kind).body.shape(**{**SIZES, "width": 64})
-    model = kind(config, head_for("classes"), Generator().manual_seed(0))
-    fresh = pretraining(config, Generator().manual_seed(0))
-    weights = dict(getattr(fresh, "bert", fresh).named_parameters())
-    for name, weight in model.body.named_parameters():
-        assert torch.equal(weight, weights[name]), name
-    assert 0.015 < float(model.output.weight.detach().std()) < 0.025
-    assert model.output.bias is None or not model.output.bias.any()
 
 
 @pytest.mark.slow

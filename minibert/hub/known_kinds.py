@@ -11,7 +11,7 @@ from minibert.hub.llama_folder import LLAMA, QWEN
 from minibert.hub.modernbert_folder import MODERNBERT
 from minibert.hub.recurrent_folder import LSTM, RNN
 from minibert.hub.task_folders import TASK_KINDS, TaskFolderKind
-from minibert.model.classifier import TaskModel
+from minibert.model.task_model import TaskModel
 
 KINDS: dict[str, FolderKind] = {
     kind.model_type: kind for kind in (BERT, MODERNBERT, GPT, LLAMA, QWEN, RNN, LSTM)

@@ -9,7 +9,7 @@ from minibert.batches.sampling import permutation
 from minibert.config import require
 from minibert.hub import from_pretrained
 from minibert.model.bert import BertForPretraining
-from minibert.model.classifier import TaskModel
+from minibert.model.task_model import TaskModel
 from minibert.text.base_tokenizer import BaseTokenizer
 from minibert.text.store import Store
 from minibert.text.wordpiece import is_chinese

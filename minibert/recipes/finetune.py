@@ -18,7 +18,7 @@ from minibert.batches.labels import Encoded, LabelledBatches
 from minibert.config import FinetuneConfig, HeadConfig, require
 from minibert.files import folder_lock
 from minibert.hub import save_pretrained, with_head
-from minibert.model.classifier import TaskModel
+from minibert.model.task_model import TaskModel
 from minibert.recipes import strategies
 from minibert.recipes.forgetting import forgetting, held_out_text
 from minibert.recipes.frozen_features import frozen_batches

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from minibert.batches.labels import LabelledBatches
 from minibert.config import FinetuneConfig, require
 from minibert.hub import from_pretrained
-from minibert.model.classifier import TaskModel
+from minibert.model.task_model import TaskModel
 from minibert.recipes.embed import lines_with_text
 from minibert.recipes.known_tasks import TASKS
 from minibert.recipes.labelled_data import find

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from minibert.batches.labels import LabelledBatches
-from minibert.model.classifier import TaskModel
+from minibert.model.task_model import TaskModel
 
 TOKENS = {"cpu": 2048, "cuda": 1 << 15}
 """Tokens that go through the model together, padding included: few, so that a core's cache holds them, and

@@ -28,7 +28,7 @@ from minibert.config import (
 from minibert.files import folder_lock
 from minibert.hub import from_pretrained, new_model
 from minibert.model.bert import BertForPretraining
-from minibert.model.classifier import TaskModel
+from minibert.model.task_model import TaskModel
 from minibert.recipes.byhand import NUMPY
 from minibert.recipes.data import Text, prepare
 from minibert.recipes.evaluate import Batches, evaluate, held_out_batches

@@ -35,7 +35,7 @@ from transformers import (
 from minibert.batches.labels import Encoded, LabelledBatch, LabelledBatches, Ragged
 from minibert.config import FinetuneConfig, HeadConfig
 from minibert.hub import save_pretrained, with_head
-from minibert.model.classifier import TaskModel
+from minibert.model.task_model import TaskModel
 from minibert.recipes import strategies
 from minibert.recipes.classifying import Classifying, read
 from minibert.train.loop import train
@@ -65,7 +65,7 @@ def ours(model: TaskModel, task: Classifying, batches: LabelledBatches, steps: i
     """Take a turn of our loop and return its texts per second."""
     ends: list[float] = []
 
-    def loss(net: TaskModel, batch: LabelledBatch) -> Mapping[str, Tensor]:
+    def loss(net: Any, batch: LabelledBatch) -> Mapping[str, Tensor]:
         ends.append(time.perf_counter())
         return task.loss(net, batch)
 
@@ -83,7 +83,7 @@ def ours(model: TaskModel, task: Classifying, batches: LabelledBatches, steps: i
     return speed(ends)
 
 
-def theirs(model: BertForSequenceClassification, tokenizer: Any, rows: list, steps: int, turn: int) -> float:
+def theirs(model: BertForSequenceClassification, tokenizer: Any, rows: Any, steps: int, turn: int) -> float:
     """Take a turn of the Trainer and return its texts per second."""
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:

@@ -8,7 +8,8 @@ from minibert.learn.checks.model_bert import Batch, draw_batch
 from minibert.learn.compare import expect
 from minibert.learn.sizes import Sizes
 from minibert.learn.tensors import config, exact, expect_same, expect_same_slopes, filled, leaf
-from minibert.model.classifier import BertClassifier, ModernBertMeanClassifier, TaskModel, last_rows
+from minibert.model.classifier import BertClassifier, ModernBertMeanClassifier, last_rows
+from minibert.model.task_model import TaskModel
 
 
 def labels(size: Sizes) -> tuple[str, ...]:
