@@ -136,9 +136,13 @@ def test_report_says_where_the_report_and_the_card_are(
     asked: list[Any] = []
     stand_in.write_report = lambda run, beside: asked.append((run, beside)) or run / "report.md"
     stand_in.write_model_card = lambda run: run / "README.md"
+    stand_in.holds_several = lambda run: run.name == "several"
     monkeypatch.setitem(sys.modules, "minibert.report", stand_in)
     assert main(["report", "runs/x"]) == 0
     assert capsys.readouterr().out == "report: runs/x/report.md\nmodel card: runs/x/README.md\n"
+    assert main(["report", "several"]) == 0
+    assert capsys.readouterr().out == "report: several/report.md\n"
+    asked.pop()
     assert main(["report", "runs/x", "runs/y", "runs/z"]) == 0
     assert asked == [(Path("runs/x"), ()), (Path("runs/x"), (Path("runs/y"), Path("runs/z")))]
 

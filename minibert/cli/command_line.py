@@ -40,7 +40,7 @@ commands:
   predict RUN TEXT...   tell what a fine-tuned model says of texts
   fill RUN TEXT         guess the words behind each [MASK] in TEXT
   generate RUN          let a causal model go on from a text (--prompt)
-  evaluate RUN          measure a model on a text (--corpus) or on labels (--data)
+  evaluate RUN          measure a model on a text (--corpus) or labels (--data)
   embed MODEL TEXT...   turn texts into vectors
   similar MODEL FILE    find the lines of FILE that mean the same as --query
   tokenize MODEL TEXT   show the pieces of TEXT, their ids and places
