@@ -6,9 +6,9 @@
 Both learn 4,000 texts, Rotten Tomatoes sentences and IMDB reviews if not told otherwise, cut at 128 tokens:
 16 in a batch, dropout 0.1, clipping, fused AdamW. Each goes through its own loop as a user gets it: ours puts
 texts of like length together, the Trainer pads each batch to its longest text (DataCollatorWithPadding). They
-take turns, so many steps at a time; the first steps of each turn are not counted. Printed: texts per second of
-each, the ratio of the medians over the turns, and the largest difference of the two losses on equal batches,
-without dropout.
+take turns, so many steps at a time; the first steps of each turn are not counted. Printed: texts per second
+of each, the ratio of the medians over the turns, and the largest difference of the two losses on equal
+batches, without dropout.
 """
 
 import argparse
