@@ -53,6 +53,12 @@ def _join(rank: int, size: int, port: int, work: Work, folder: Path, device: str
     }
     with joined(device) as world:
         work(world, folder)
+    assert "pt_gloo_runloop" not in names_of_threads()
+
+
+def names_of_threads() -> list[str]:
+    """Return the names of this process's threads, also of those that are not Python's; Linux tells them."""
+    return [thread.joinpath("comm").read_text().strip() for thread in Path("/proc/self/task").glob("*")]
 
 
 def free_port() -> int:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -30,13 +31,17 @@ def place(tmp_path_factory) -> Path:
     return folder
 
 
-def start(place: Path, name: str, processes: int, *words: str) -> subprocess.Popen[str]:
+def start(
+    place: Path, name: str, processes: int, *words: str, program: Sequence[str] = ("-m", "minibert")
+) -> subprocess.Popen[str]:
     """Start `minibert pretrain` on so many processes; one without torchrun."""
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    command = [sys.executable, *(torchrun if processes > 1 else []), "-m", "minibert", "pretrain"]
     return subprocess.Popen(
         [
-            *command,
+            sys.executable,
+            *(torchrun if processes > 1 else []),
+            *program,
+            "pretrain",
             *SETTINGS.split(),
             "--corpus",
             str(place / "stories.txt"),
@@ -91,6 +96,33 @@ def test_any_number_of_processes_has_the_losses_of_one(place, alone, processes, 
     assert record["processes"] == processes and record["finished"]
     one, other = (json.loads((folder / "evaluation.json").read_text()) for folder in (alone, many))
     assert other["word_loss"] == pytest.approx(one["word_loss"], abs=1e-4)
+
+
+TELLING = """
+import atexit, os, sys
+from pathlib import Path
+from minibert.cli import main
+from processes import names_of_threads
+
+def tell():
+    Path(__file__).with_suffix("." + os.environ["RANK"]).write_text(" ".join(names_of_threads()))
+
+atexit.register(tell)
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("words", ["", "--shard"])
+def test_no_thread_of_the_group_outlives_the_run(place, words):
+    # One that lets go of a tensor while the interpreter shuts down aborts a run that has come to its end.
+    script = place / f"telling{words}.py"
+    script.write_text(f"import sys\nsys.path.append({str(Path(__file__).parent)!r})\n{TELLING}")
+    process = start(place, f"telling{words}", 2, "--steps", "2", *words.split(), program=[str(script)])
+    code, said = end(process)
+    assert code == 0, said
+    for rank in ("0", "1"):
+        threads = script.with_suffix(f".{rank}").read_text().split()
+        assert threads and not any("gloo" in name for name in threads), threads
 
 
 @pytest.mark.parametrize("words", ["", "--shard"])

@@ -125,8 +125,20 @@ def finetune(
             or texts differ from those it began with; see also `minibert.train.loop.train`.
         Stopped: a signal came; the run is saved, and goes on with resume.
     """
-    device = choose_device(config.device).type
-    with joined(device) as world, made_ready(kind, body, config, command, world, splits) as run:
+    with joined(choose_device(config.device).type) as world:
+        return finetuned(kind, body, config, command, world, splits)
+
+
+def finetuned(
+    kind: str,
+    body: str,
+    config: FinetuneConfig,
+    command: str,
+    world: World,
+    splits: Splits[Any] | None,
+) -> Path:
+    """Fine-tune as one of the processes of `world`, and return the run folder."""
+    with made_ready(kind, body, config, command, world, splits) as run:
         if world.rank == 0:
             run.record["baselines"] = run.record.get("baselines") or baselines(run)
         at = learn(run)

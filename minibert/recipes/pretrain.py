@@ -14,7 +14,7 @@ from minibert.recipes.record import now, write_json
 from minibert.recipes.writing import sample_texts
 from minibert.report import write_model_card, write_report
 from minibert.train.checkpoint import load_model_tensors, model_tensors
-from minibert.train.distributed import joined
+from minibert.train.distributed import World, joined
 from minibert.train.loop import train
 from minibert.train.sharding import whole
 from minibert.train.state import Progressed
@@ -36,7 +36,13 @@ def pretrain(preset: str, config: PretrainConfig, command: str = "") -> Path:
         ValueError: see `made_ready` and `minibert.train.loop.train`.
         Stopped: a signal came; the run is saved, and goes on with resume.
     """
-    with joined(device_of(config)) as world, made_ready(preset, config, command, world) as run:
+    with joined(device_of(config)) as world:
+        return pretrained(preset, config, command, world)
+
+
+def pretrained(preset: str, config: PretrainConfig, command: str, world: World) -> Path:
+    """Pretrain as one of the processes of `world`, and return the run folder."""
+    with made_ready(preset, config, command, world) as run:
         if run.learning is NUMPY:
             run.record["by_hand"] = compare_speed(run.model, run.batches, config)
             logger.info("in NumPy %s", run.record["by_hand"])

@@ -5,6 +5,7 @@ its number. Either every process has the whole model (DDP), or each has a part o
 rest while it computes (FSDP, Zhao et al. 2023).
 """
 
+import gc
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,9 +15,15 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+
+# DDP imports this, and the defaults of its functions hold the process group of that moment: with the import
+# here, where there is none yet, `joined` can end the group.
+import torch.distributed.nn.functional
 from torch import Tensor, nn
 from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
+
+from minibert.train.sharding import forget_group
 
 BACKENDS = {"cpu": "gloo", "cuda": "cpu:gloo,cuda:nccl"}
 """What carries tensors between the processes: small ones of the CPU by gloo also beside GPUs."""
@@ -75,6 +82,10 @@ ALONE = World()
 def joined(kind: str) -> Iterator[World]:
     """Join the processes that torchrun started, for as long as the block takes; ALONE where it started none.
 
+    The threads that carry the tensors end with the last object that knows of the group. One that still lets go
+    of a tensor while the interpreter shuts down aborts the process: leave nothing from `spread` behind in the
+    block.
+
     Args:
         kind: of device, "cpu" or "cuda".
 
@@ -93,6 +104,8 @@ def joined(kind: str) -> Iterator[World]:
     yield world
     # Not after an error: a farewell waits for the others, who may be dead. The end of the process is enough.
     dist.destroy_process_group()
+    forget_group()
+    gc.collect()
 
 
 def require_device(kind: str, world: World) -> None:

@@ -1,5 +1,8 @@
 """Tensors that lie in parts on several processes (DTensors): put together, and taken apart again."""
 
+import gc
+import sys
+
 from torch import Tensor
 
 
@@ -37,3 +40,16 @@ def placed_like(full: Tensor, parameter: Tensor) -> Tensor:
 def in_parts(tensor: Tensor) -> bool:
     """Tell whether a tensor is a DTensor, without the second that its import takes."""
     return hasattr(tensor, "full_tensor")
+
+
+def forget_group() -> None:
+    """Let the tensors that lie in parts forget the group of their processes.
+
+    torch keeps in memory how it computed with such tensors, after they are gone, and with it their mesh; since
+    2.13 a mesh holds its group.
+    """
+    if "torch.distributed.device_mesh" in sys.modules:
+        from torch.distributed.device_mesh import DeviceMesh
+
+        for mesh in (thing for thing in gc.get_objects() if type(thing) is DeviceMesh):
+            vars(mesh).get("_pg_registry", {}).clear()
