@@ -82,9 +82,9 @@ ALONE = World()
 def joined(kind: str) -> Iterator[World]:
     """Join the processes that torchrun started, for as long as the block takes; ALONE where it started none.
 
-    The threads that carry the tensors end with the last object that knows of the group. One that still lets go
-    of a tensor while the interpreter shuts down aborts the process: leave nothing from `spread` behind in the
-    block.
+    The threads that carry the tensors end with the last object that knows of the group. One that still lets
+    go of a tensor while the interpreter shuts down aborts the process: leave nothing from `spread` behind in
+    the block.
 
     Args:
         kind: of device, "cpu" or "cuda".

@@ -45,8 +45,8 @@ def in_parts(tensor: Tensor) -> bool:
 def forget_group() -> None:
     """Let the tensors that lie in parts forget the group of their processes.
 
-    torch keeps in memory how it computed with such tensors, after they are gone, and with it their mesh; since
-    2.13 a mesh holds its group.
+    torch keeps in memory how it computed with such tensors, after they are gone, and with it their mesh;
+    since 2.13 a mesh holds its group.
     """
     if "torch.distributed.device_mesh" in sys.modules:
         from torch.distributed.device_mesh import DeviceMesh
