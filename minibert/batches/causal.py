@@ -1,13 +1,15 @@
 """Batches for causal models: pure functions of the seed, the epoch and the block's number."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from minibert.batches.blocks import block_starts, cut_blocks
-from minibert.batches.sampling import examples_at
+from minibert.batches.sampling import permutation
 from minibert.text.store import Store
 
 
@@ -66,9 +68,23 @@ class CausalBatches:
 
     def examples(self, first: int, count: int) -> CausalBatch:
         """Return the run's examples first, ..., first + count - 1 as one batch."""
-        epochs, numbers = examples_at(first, count, len(self), self.seed)
-        starts = block_starts(epochs, numbers, self.seq_len, len(self.store.ids), self.seed)
+        starts = np.array([self.start(example) for example in range(first, first + count)])
         ids, targets = cut_blocks(self.store.ids, starts, self.seq_len)
         return CausalBatch(
             torch.from_numpy(np.ascontiguousarray(ids)), torch.from_numpy(np.ascontiguousarray(targets))
         )
+
+    def start(self, example: int) -> int:
+        """Return where in the text the block begins that is the run's example of this number."""
+        epoch, place = divmod(example, len(self))
+        return epoch_starts(epoch, self.seq_len, len(self.store.ids), self.seed)[place]
+
+
+@lru_cache(maxsize=2)
+def epoch_starts(epoch: int, T: int, n: int, seed: int) -> NDArray[np.int64]:
+    """Return where the blocks of an epoch begin, (n // T,), in the order in which a run comes to them.
+
+    Arguments as of `minibert.batches.blocks.block_starts`.
+    """
+    order = permutation(n // T, seed, epoch)
+    return block_starts(np.full_like(order, epoch), order, T, n, seed)

@@ -98,7 +98,7 @@ def examples_at(first: int, count: int, size: int, seed: int) -> tuple[NDArray[n
     """
     epochs, places = np.divmod(np.arange(first, first + count), size)
     numbers = np.empty(count, np.int64)
-    for epoch in np.unique(epochs):
+    for epoch in range(first // size, (first + count - 1) // size + 1):
         here = epochs == epoch
-        numbers[here] = permutation(size, seed, int(epoch))[places[here]]
+        numbers[here] = permutation(size, seed, epoch)[places[here]]
     return epochs, numbers

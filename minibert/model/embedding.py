@@ -14,7 +14,7 @@ def check_ids(ids: Tensor, size: int, what: str) -> None:
     """
     if ids.device.type != "cpu" or torch.compiler.is_compiling() or ids.numel() == 0:
         return
-    low, high = torch.aminmax(ids)
+    low, high = (int(bound) for bound in torch.aminmax(ids))
     if low < 0 or high >= size:
         row, column = ((ids < 0) | (ids >= size)).nonzero()[0].tolist()
         raise ValueError(

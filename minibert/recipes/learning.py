@@ -42,12 +42,22 @@ def words_loss(features: Tensor, weight: Tensor, bias: Tensor | None, targets: T
     as of characters, torch's kernel is, with the numbers of `cross_entropy`. Arguments as of
     `linear_cross_entropy`.
     """
-    if len(features) * len(weight) > FEW:
+    if are_many(features, weight):
         return linear_cross_entropy(features, weight, bias, targets)
-    logits = F.linear(features, weight, bias)
-    logits = logits.to(at_least_float32(logits.dtype))  # half precision, if autocast made them in it
+    logits = few_logits(features, weight, bias)
     total = F.cross_entropy(logits, targets, ignore_index=IGNORE, reduction="sum")
     return total / (targets != IGNORE).sum().clamp(min=1)  # torch's mean of nothing is not a number
+
+
+def are_many(features: Tensor, weight: Tensor) -> bool:
+    """Return whether the logits features weight^T are too many to be made at once."""
+    return len(features) * len(weight) > FEW
+
+
+def few_logits(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return features weight^T + bias, at least in float32, also where autocast made them in half of it."""
+    logits = F.linear(features, weight, bias)
+    return logits.to(at_least_float32(logits.dtype))
 
 
 def masked_loss(model: Any, batch: Batch) -> Mapping[str, Tensor]:
@@ -69,7 +79,10 @@ def next_token_loss(model: Any, batch: CausalBatch) -> Mapping[str, Tensor]:
     Bengio et al. 2003, section 2; Radford et al. 2018, eq. 1.
     """
     features = model.features(batch.ids).flatten(0, 1)  # (B T, D)
-    return {"word_loss": words_loss(features, model.tokens.weight, None, batch.targets.flatten())}
+    weight, targets = model.tokens.weight, batch.targets.flatten()
+    if are_many(features, weight):
+        return {"word_loss": linear_cross_entropy(features, weight, None, targets)}
+    return {"word_loss": F.cross_entropy(few_logits(features, weight, None), targets)}  # all of them count
 
 
 def divide(model: nn.Module, config: PretrainConfig) -> tuple[list[nn.Parameter], list[nn.Parameter], float]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from minibert.train.sharding import placed_like, whole
+from minibert.train.sharding import in_parts, placed_like, whole
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of a x + b x^3 + c x^5, which drives singular values to about 1 (Jordan et al. 2024)."""
@@ -210,6 +210,11 @@ def decay_groups(parameters: Iterable[Tensor], weight_decay: float) -> list[dict
     ]
 
 
+def known_to_fit(norm: Tensor, largest: float) -> bool:
+    """Return whether `norm` is at most `largest`; False where a GPU or other processes are still at it."""
+    return norm.device.type == "cpu" and not in_parts(norm) and bool(norm <= largest)
+
+
 def clip_gradients(parameters: Iterable[Tensor], largest: float) -> Tensor:
     """Scale all gradients by one number so that their global norm is at most `largest`.
 
@@ -229,6 +234,7 @@ def clip_gradients(parameters: Iterable[Tensor], largest: float) -> Tensor:
     gradients = [p.grad for p in parameters if p.grad is not None]
     norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in gradients]))
     scale = (largest / norm.clamp(min=1e-12)).clamp(max=1.0)
-    for gradient in gradients:
-        gradient.mul_(scale)
+    if not known_to_fit(norm, largest):
+        for gradient in gradients:
+            gradient.mul_(scale)
     return norm

@@ -75,7 +75,8 @@ class Phases:
     def lap(self, name: str) -> None:
         """End a phase."""
         self._ends.append((name, self._now()))
-        self._read()
+        if name == LAST:
+            self._read()
 
     def skip(self) -> None:
         """Let the time since the last phase belong to no phase."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Any
 
 import torch
@@ -72,6 +74,11 @@ def seed_torch(seed: int) -> None:
         torch.mps.manual_seed(seed)
 
 
+def total(losses: Mapping[str, Tensor]) -> Tensor:
+    """Return the sum of losses, at least one; scalars, as they are."""
+    return reduce(add, losses.values())
+
+
 def accumulate(
     parts: Sequence[Part],
     forward: Callable[[Any], Mapping[str, Tensor]],
@@ -97,10 +104,10 @@ def accumulate(
         seed_torch(part.seed)
         means = forward(part.batch)
         shared = {name: mean * part.shares[name] for name, mean in means.items()}
-        backward(torch.stack(list(shared.values())).sum())
+        backward(total(shared))
         for name, value in shared.items():
             losses[name] = value.detach() + losses.get(name, 0.0)
-    return {**losses, "loss": torch.stack(list(losses.values())).sum()}
+    return {**losses, "loss": total(losses)}
 
 
 def descend(optimizers: Sequence[Optimizer], rate: float) -> None:
@@ -119,8 +126,8 @@ def descend(optimizers: Sequence[Optimizer], rate: float) -> None:
 
 def forget(optimizers: Sequence[Optimizer]) -> None:
     """Drop the gradients: after a step, or in place of one."""
-    for optimizer in optimizers:
-        optimizer.zero_grad(set_to_none=True)
+    for parameter in (p for optimizer in optimizers for g in optimizer.param_groups for p in g["params"]):
+        parameter.grad = None
 
 
 def remember_peaks(optimizers: Sequence[Optimizer]) -> None:

@@ -39,6 +39,7 @@ class Worker:
         self.precision = config.precision
         self.scaler = LossScaler() if config.precision == "fp16" else None
         self.module = spread(Objective(model, loss), world, config.shard)
+        self.parameters = list(model.parameters())
         if config.compile:
             self.module.compile()
 
@@ -48,11 +49,13 @@ class Worker:
         Over all processes the shares add up to the losses, and the gradients are already added up.
         """
         *before, last = parts
-        with synchronised(self.module, last=False):
-            losses = accumulate(before, self.forward, self.backward) if before else {}
+        losses: Mapping[str, Tensor] = {}
+        if before:
+            with synchronised(self.module, last=False):
+                losses = accumulate(before, self.forward, self.backward)
         with synchronised(self.module, last=True):
             rest = accumulate([last], self.forward, self.backward)
-        return {name: value + losses.get(name, 0.0) for name, value in rest.items()}
+        return {name: value + losses[name] if name in losses else value for name, value in rest.items()}
 
     def forward(self, batch: Any) -> Mapping[str, Tensor]:
         """Return the means of the losses of a micro-batch."""
@@ -66,10 +69,9 @@ class Worker:
 
     def clip(self, largest: float) -> Tensor:
         """Bring the gradients to their true size and clip them; return their norm before clipping."""
-        parameters = list(self.model.parameters())
         if self.scaler:
-            self.scaler.unscale([p.grad for p in parameters if p.grad is not None])
-        return whole(clip_gradients(parameters, largest))
+            self.scaler.unscale([p.grad for p in self.parameters if p.grad is not None])
+        return whole(clip_gradients(self.parameters, largest))
 
     def look(self, evaluate: Callable[[nn.Module], Result]) -> Result:
         """Return what `evaluate` says of the model, in evaluation mode and in the run's precision."""

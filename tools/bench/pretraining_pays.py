@@ -6,7 +6,7 @@
 fine-tuned on 100, 1,000 and all labelled training rows of Rotten Tomatoes; and so is a model of its sizes
 with its tokenizer that has read nothing. Both get the same rows, the same order and as many steps, by
 `minibert finetune classify`. Each has the rate that is best for it on the validation rows, of three, after it
-learned from 1,000 rows with a seed that is not used again.
+learned from as many rows with a seed that is not used again.
 
 FOLDER keeps all runs: what is there is not made again. It gets `pays.json`, the accuracy on the test rows of
 each run, and `pays.png`. Printed: mean and standard deviation over the seeds of each, the mean difference of
@@ -43,8 +43,8 @@ LRS = (1e-4, 3e-4, 1e-3)
 HEAD_LR = 1e-3
 """The head's, whatever the rate of the body: ten times the body's, as is usual, broke some runs at 1e-3."""
 
-CHOSEN_AT, CHOSEN_BY = 1000, 100
-"""The rows and the seed by which a rate is chosen."""
+CHOSEN_BY = 100
+"""The seed by which a rate is chosen."""
 
 
 @dataclass(frozen=True)
@@ -134,17 +134,20 @@ def main() -> None:
     logging.disable(logging.WARNING)
     bench = Bench(chosen.folder, chosen.minutes)
 
-    rates = {}
-    for begin in BEGINS:
-        tried = {lr: bench.run(begin, CHOSEN_AT, lr, CHOSEN_BY).validation for lr in LRS}
-        rates[begin] = max(tried, key=lambda lr: tried[lr])
-        print(f"{begin}: accuracy on the validation rows by rate {tried}", flush=True)
-
+    rates: dict[str, list[float]] = {begin: [] for begin in BEGINS}
     curves: dict[str, list[tuple[int, list[float]]]] = {begin: [] for begin in BEGINS}
     levels: dict[str, float] = {}
     for size in STEPS:
+        for begin, of in rates.items():
+            tried = {lr: bench.run(begin, size, lr, CHOSEN_BY).validation for lr in LRS}
+            of.append(max(tried, key=lambda lr: tried[lr]))
+            print(
+                f"{size or 'all'} rows, {begin}: accuracy on the validation rows by rate {tried}", flush=True
+            )
         seeds = range(chosen.seeds)
-        results = {begin: [bench.run(begin, size, rates[begin], seed) for seed in seeds] for begin in BEGINS}
+        results = {
+            begin: [bench.run(begin, size, rates[begin][-1], seed) for seed in seeds] for begin in BEGINS
+        }
         accuracy = {begin: [result.test for result in of] for begin, of in results.items()}
         rows, levels = results["fresh"][0].rows, results["fresh"][0].levels
         for begin, of in accuracy.items():
