@@ -707,7 +707,7 @@ assert torch.equal(batch.ids[:, 1:], batch.targets[:, :-1])
 asked = {"next word": batch.counts()["word_loss"], "masked words": questions(0).counts()["word_loss"]}
 print({name: f"{count} predictions, {count / 32:.0f} in a row" for name, count in asked.items()})
 assert asked["next word"] == 32 * 64 and 6 < asked["next word"] / asked["masked words"] < 8
-show(CausalBatches.examples)
+show(CausalBatches.examples, CausalBatches.start)
 
 # %% [markdown]
 # A row of $T$ tokens answers $T$ questions here, and about $0.15\,T$ there: from the same text, and for

@@ -104,7 +104,7 @@ from minibert.train.precision import GROWTH_INTERVAL, LossScaler, computing
 from minibert.train.schedule import factor
 from minibert.train.spikes import SIGMAS, Spikes
 from minibert.train.state import Limits, Progressed
-from minibert.train.step import Part, accumulate, descend, dropout_seed, shares_of
+from minibert.train.step import Part, accumulate, descend, dropout_seed, shares_of, total
 from minibert.train.worker import Worker
 
 # %%
@@ -239,7 +239,7 @@ by_share = shares_of([{"loss": 2}, {"loss": 6}], {"loss": 8})
 assert by_share == [{"loss": 2 / 8}, {"loss": 6 / 8}]
 assert (4 + 2 + 6 * 1) / 8 == 3 * by_share[0]["loss"] + 1 * by_share[1]["loss"] == 1.5
 assert (3 + 1) / 2 == 2 and (1 / 2 * 1 / 2) / (1 / 2 * 1 / 6) == 3
-show(shares_of, accumulate)
+show(shares_of, total, accumulate)
 
 # %% [markdown]
 # A name for each loss, because they may be several, each with a count of its own: BERT's words and pairs

@@ -36,7 +36,8 @@ def measure(word: str, vocab_size: int, scratch: str) -> None:
     built = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
-    on_disk = sum(file.stat().st_size for corpus in reader.corpora for file in corpus.files) / 1e6
+    files = {file for corpus in reader.corpora for file in corpus.files}  # parts of a card may share one
+    on_disk = sum(file.stat().st_size for file in files) / 1e6
     text = sum(len(document.text.encode()) for document, _ in reader.documents("counting")) / 1e6
     stores = [json.loads(path.read_text()) for path in folder.glob("*/store.json")]
     tokens = sum(
