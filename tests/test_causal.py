@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from minibert.batches.blocks import block_starts
 from minibert.batches.causal import CausalBatches
+from minibert.batches.sampling import examples_at
 from minibert.text.store import Store
 
 
@@ -57,6 +59,14 @@ def test_an_example_does_not_depend_on_the_batch_it_comes_in():
     for name in ("ids", "targets"):
         for several in (parts, ranks):
             assert torch.equal(getattr(whole, name), torch.cat([getattr(part, name) for part in several]))
+
+
+def test_a_block_begins_where_the_phase_and_the_order_of_its_epoch_put_it():
+    batches = CausalBatches(store_of(np.arange(107)), 4, 10, seed=3)
+    epochs, numbers = examples_at(0, 35, len(batches), 3)
+    expected = block_starts(epochs, numbers, 10, 107, 3)
+    assert [batches.start(example) for example in range(35)] == expected.tolist()
+    assert batches.examples(8, 5).ids[:, 0].tolist() == expected[8:13].tolist()
 
 
 def test_seeds_and_epochs_differ_and_the_same_step_gives_the_same_batch():

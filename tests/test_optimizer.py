@@ -10,7 +10,7 @@ from torch import nn
 from minibert.learn.checks import optimizer as checks
 from minibert.learn.checks import train_adamw as adamw_checks
 from minibert.learn.checks import train_optimizer as train_checks
-from minibert.train.optimizer import AdamW, Muon, decay_groups
+from minibert.train.optimizer import AdamW, Muon, decay_groups, known_to_fit
 
 test_by_hand = by_hand(checks)
 test_in_torch = by_hand(train_checks, examples=5)
@@ -103,3 +103,9 @@ def test_matrices_that_stand_in_one_move_as_if_they_stood_apart():
 def test_muon_refuses_what_is_not_a_matrix():
     with pytest.raises(ValueError, match=r"matrices \(two axes\), got a parameter of shape \(3,\)"):
         Muon([nn.Parameter(torch.zeros(3))])
+
+
+def test_a_norm_that_must_be_waited_for_is_not_looked_at():
+    assert known_to_fit(torch.tensor(1.0), 1.0) and not known_to_fit(torch.tensor(1.5), 1.0)
+    assert not known_to_fit(torch.tensor(float("nan")), 1.0)
+    assert not known_to_fit(torch.empty((), device="meta"), 1.0)  # looking would raise an error
