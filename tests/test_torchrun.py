@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
 import pytest
 from small_runs import corpus_file
@@ -35,20 +36,15 @@ def start(
     place: Path, name: str, processes: int, *words: str, program: Sequence[str] = ("-m", "minibert")
 ) -> subprocess.Popen[str]:
     """Start `minibert pretrain` on so many processes; one without torchrun."""
+    settings = ["pretrain", *SETTINGS.split(), "--corpus", str(place / "stories.txt")]
+    return command(place, processes, *program, *settings, "--out", str(place / name), *words)
+
+
+def command(place: Path, processes: int, *words: str) -> subprocess.Popen[str]:
+    """Start a command of Python's on so many processes; one without torchrun."""
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     return subprocess.Popen(
-        [
-            sys.executable,
-            *(torchrun if processes > 1 else []),
-            *program,
-            "pretrain",
-            *SETTINGS.split(),
-            "--corpus",
-            str(place / "stories.txt"),
-            "--out",
-            str(place / name),
-            *words,
-        ],
+        [sys.executable, *(torchrun if processes > 1 else []), *words],
         env={**os.environ, "MINIBERT_CACHE": str(place / "cache"), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -145,6 +141,30 @@ def test_a_run_goes_on_with_another_number_of_processes(place, alone, first, the
     again = run(place, f"{name}-again", 1, "--steps", "10")
     run(place, f"{name}-again", 1, "--steps", "20", "--resume", "auto")
     assert losses(place / name) == pytest.approx(losses(again), abs=1e-5)
+
+
+def test_two_processes_fine_tune_as_one_does(place, alone):
+    rows = [f"{moods(number)},{'glad' if number % 2 else 'sad'}" for number in range(120)]
+    (place / "moods.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    settings = f"--data {place / 'moods.csv'} --steps 6 --log-every 1 --dropout 0 --device cpu".split()
+    for processes in (1, 2):
+        out = place / f"moods-{processes}"
+        words = ["-m", "minibert", "finetune", "classify", str(alone), *settings, "--out", str(out)]
+        code, said = end(command(place, processes, *words))
+        assert code == 0 and said.count("The run is in") == 1, said
+    one, two = (losses(place / f"moods-{processes}") for processes in (1, 2))
+    assert len(one) == 6 and two == pytest.approx(one, abs=1e-5)
+    scores = [json.loads((place / f"moods-{n}" / "evaluation.json").read_text())["test"] for n in (1, 2)]
+    assert scores[0]["accuracy"] == scores[1]["accuracy"]
+
+
+def moods(number: int) -> str:
+    """Return a text that is like no other: the words of a few sentences in an order of their own."""
+    words = (
+        "the old captain reads seven letters by the harbour while rain falls on red roofs and boats".split()
+    )
+    Random(number).shuffle(words)
+    return " ".join([*words[:9], "laughs" if number % 2 else "weeps"])
 
 
 def wait_for_step(process: subprocess.Popen[str], folder: Path, step: int) -> None:

@@ -89,7 +89,8 @@ def run_once(kind: str, model: str, config: FinetuneConfig, several: SeveralConf
     from minibert.recipes.finetune import finetune
 
     run = finetune(kind, model, config, line)
-    print(f"\nThe run is in {run}. Next:\n  minibert predict {run} …\n  minibert report {run}")
+    if not rank():  # the first of the processes says it
+        print(f"\nThe run is in {run}. Next:\n  minibert predict {run} …\n  minibert report {run}")
 
 
 def run_several(kind: str, model: str, config: FinetuneConfig, several: SeveralConfig, line: str) -> None:
