@@ -160,11 +160,12 @@ def test_two_processes_fine_tune_as_one_does(place, alone):
 
 def moods(number: int) -> str:
     """Return a text that is like no other: the words of a few sentences in an order of their own."""
-    words = (
-        "the old captain reads seven letters by the harbour while rain falls on red roofs and boats".split()
-    )
+    words = WORDS.split()
     Random(number).shuffle(words)
     return " ".join([*words[:9], "laughs" if number % 2 else "weeps"])
+
+
+WORDS = "the old captain reads seven letters by the harbour while rain falls on red roofs and boats"
 
 
 def wait_for_step(process: subprocess.Popen[str], folder: Path, step: int) -> None:
