@@ -24,7 +24,7 @@
 # `tests/test_changes.py` · `tests/test_substitutes.py`
 #
 # **Needs:** [09 Optimizer](09_optimizer.ipynb), [12 BERT](12_bert.ipynb),
-# [13 Objectives](13_objectives.ipynb)
+# [13 Objectives](13_objectives.ipynb), [16 Fine-tuning](16_finetuning.ipynb)
 #
 # **Time:** 70 minutes
 
