@@ -135,6 +135,19 @@ def test_a_document_that_repeats_another_is_left_out_so_held_out_text_is_not_tra
     assert caplog.text.count("lines: 200 documents repeat an earlier one") == 1
 
 
+def test_one_document_is_not_said_to_be_several(tmp_path, caplog):
+    path = tmp_path / "lines.txt"
+    path.write_text("Rain falls.\nThe sun shines.\nRain falls.\n")
+    corpus = sources.Corpus("lines", (Part((path,), "lines"),), "f")
+    with caplog.at_level("WARNING", "minibert"):
+        assert len(list(Reader([corpus]).documents("reading"))) == 2
+    assert "lines: 1 document repeats an earlier one and is left out" in caplog.text
+    caplog.clear()
+    with caplog.at_level("INFO", "minibert"):
+        prepare([str(corpus_file(tmp_path, 2))], 120)
+    assert "stories.txt: 1 document to train on, 1 held out" in caplog.text
+
+
 def test_a_repeated_long_document_is_left_out_whole(tmp_path, monkeypatch):
     monkeypatch.setattr("minibert.text.corpus.LONGEST", 100)
     long = "\n".join(["A line that comes again in a long text."] * 30)

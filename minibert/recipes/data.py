@@ -136,7 +136,9 @@ class Reader:
                 if not repeated:
                     yield part, document
         if repeats:
-            warn_once(f"{corpus.name}: {repeats:,} documents repeat an earlier one and are left out")
+            one = "1 document repeats an earlier one and is left out"
+            many = f"{repeats:,} documents repeat an earlier one and are left out"
+            warn_once(f"{corpus.name}: {one if repeats == 1 else many}")
 
     def _rule(self, corpus: sources.Corpus) -> Callable[[Part, Document], bool]:
         """Return the function that tells of a document of a part whether it is held out.
@@ -289,10 +291,11 @@ def prepare(
     folder = build_stores(reader, tokenizer)
     held_out = folder / "held-out"
     text = Text(tokenizer, open_store(folder / "train"), open_store(held_out) if held_out.exists() else None)
+    count = len(text.train.names)
     logger.info(
-        "%s: %d documents to train on, %d held out; %d pieces in the vocabulary, %s tokens to train on",
+        "%s: %s to train on, %d held out; %d pieces in the vocabulary, %s tokens to train on",
         " + ".join(words),
-        len(text.train.names),
+        "1 document" if count == 1 else f"{count} documents",
         len(text.held_out.names) if text.held_out else 0,
         len(tokenizer),
         f"{len(text.train.ids):,}",
