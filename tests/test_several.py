@@ -117,7 +117,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Runs that take no time; the folders that were made are listed."""
     made: list[str] = []
 
-    def finetune(kind: str, body: str, config: FinetuneConfig, command: str, splits: Any) -> Path:
+    def finetune(kind: str, body: str, config: FinetuneConfig, *more: Any) -> Path:
         assert config.out is not None
         made.append(config.out.name)
         record = task_record(body=body, finished="2026-01-01")
@@ -226,9 +226,9 @@ def test_each_run_of_a_fold_is_measured_on_that_fold(
     seen: list[tuple[str, set[str]]] = []
     whole = recipe.finetune
 
-    def finetune(kind: str, body: str, config: FinetuneConfig, command: str, splits: Any) -> Path:
+    def finetune(kind: str, body: str, config: FinetuneConfig, command: str, splits: Any, *more: Any) -> Path:
         seen.append((Path(config.out or "").name, {text.text for text in splits.test}))
-        return whole(kind, body, config, command, splits)
+        return whole(kind, body, config, command, splits, *more)
 
     monkeypatch.setattr(recipe, "finetune", finetune)
     several = SeveralConfig(folds=3, compare="whole,frozen")
@@ -253,6 +253,41 @@ def test_a_run_among_several_equals_that_run_alone(tmp_path: Path) -> None:
     assert one == other
     report = (out / "report.md").read_text(encoding="utf-8")
     assert "| frozen | 1 |" in report and (out / "whole-seed-0" / "report.md").is_file()
+
+
+@pytest.mark.parametrize(
+    ("asked", "fixed", "expected"),
+    [
+        ({"compare": "whole,frozen"}, False, 1),
+        ({"seeds": 2}, True, 1),
+        ({"seeds": 2}, False, 2),  # each seed divides the texts in its own way
+        ({"folds": 2, "compare": "whole,frozen"}, False, 2),
+    ],
+)
+def test_baselines_are_worked_out_once_for_all_runs_on_the_same_texts(
+    asked: dict[str, Any], fixed: bool, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from minibert.recipes import finetune as single
+
+    calls, baselines = [], single.baselines
+
+    def counted(run: Any) -> Any:
+        calls.append(run.out.name)
+        return baselines(run)
+
+    monkeypatch.setattr(single, "baselines", counted)
+    told = small_finetuning("classify", tmp_path, out=tmp_path / "out", steps=2)
+    if fixed:
+        lines = to_classify(tmp_path).read_text().splitlines(keepends=True)
+        files = [tmp_path / f"{name}.jsonl" for name in ("train", "validation", "test")]
+        for file, part in zip(files, (lines[::2], lines[1::4], lines[3::4]), strict=True):
+            file.write_text("".join(part))
+        told = replace(told, data=(str(files[0]),), validation=(str(files[1]),), test=(str(files[2]),))
+    out = finetune_several("classify", str(bert_folder(tmp_path)), told, SeveralConfig(**asked))
+    assert len(calls) == expected
+    runs = [json.loads(file.read_text()) for file in out.glob("*/evaluation.json")]
+    assert len(runs) == asked.get("seeds", 1) * asked.get("folds", 1) * (2 if "compare" in asked else 1)
+    assert all(run["baselines"]["most frequent class"]["accuracy"] > 0 for run in runs)
 
 
 @pytest.mark.slow

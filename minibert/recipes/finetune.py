@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -107,7 +108,12 @@ class Ready:
 
 
 def finetune(
-    kind: str, body: str, config: FinetuneConfig, command: str = "", splits: Splits[Any] | None = None
+    kind: str,
+    body: str,
+    config: FinetuneConfig,
+    command: str = "",
+    splits: Splits[Any] | None = None,
+    siblings: Sequence[Path] = (),
 ) -> Path:
     """Fine-tune a model as `config` says and return its run folder, which `transformers` opens.
 
@@ -119,6 +125,8 @@ def finetune(
         config: everything else.
         command: what was typed, for the record.
         splits: the texts, where they are read and divided already.
+        siblings: folders of finished runs with the same body and settings but for strategy and seed: where
+            one has learned from the same texts and was measured on the same, its baselines hold here, too.
 
     Raises:
         ValueError: the folder is taken, the texts or the model cannot be used, or a resumed run's settings
@@ -126,7 +134,7 @@ def finetune(
         Stopped: a signal came; the run is saved, and goes on with resume.
     """
     with joined(choose_device(config.device).type) as world:
-        return finetuned(kind, body, config, command, world, splits)
+        return finetuned(kind, body, config, command, world, splits, siblings)
 
 
 def finetuned(
@@ -136,11 +144,13 @@ def finetuned(
     command: str,
     world: World,
     splits: Splits[Any] | None,
+    siblings: Sequence[Path],
 ) -> Path:
     """Fine-tune as one of the processes of `world`, and return the run folder."""
     with made_ready(kind, body, config, command, world, splits) as run:
         if world.rank == 0:
-            run.record["baselines"] = run.record.get("baselines") or baselines(run)
+            known = run.record.get("baselines") or baselines_of(siblings, run.record["data"]["fingerprint"])
+            run.record["baselines"] = known or baselines(run)
         at = learn(run)
         if world.rank == 0:
             finish(run, at)
@@ -271,6 +281,15 @@ def describe_texts(
         "tokens": len(encoded.ids.values),
         "notes": list(splits.notes),
     }
+
+
+def baselines_of(runs: Sequence[Path], fingerprint: str) -> dict[str, dict[str, float]] | None:
+    """Return the baselines of the first of the runs with texts of this fingerprint; None where none has."""
+    for folder in runs:
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        if record["data"]["fingerprint"] == fingerprint:
+            return record.get("baselines")
+    return None
 
 
 def baselines(run: Ready) -> dict[str, dict[str, float]]:

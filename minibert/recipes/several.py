@@ -150,7 +150,8 @@ def finetune_several(
             else:
                 logger.info("%s", told)
                 with telling_how_far(f"{number - 1} of {len(runs)} runs", out):
-                    finetune(kind, body, run.config, command, texts(run))
+                    before = [each.folder for each in runs[: number - 1]]
+                    finetune(kind, body, run.config, command, texts(run), before)
             shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)  # a run that is done needs none
             rows = [row_of(each) for each in runs[:number]]
             finished = now() if number == len(runs) else None
