@@ -157,6 +157,11 @@ def test_what_cannot_be_used_is_refused_with_what_to_do(tmp_path: Path) -> None:
         ValueError, match="of 3 texts none is left to choose by: give more, or other --shares"
     ):
         read_files(table(tmp_path / "a.csv", rows_of(3)))
+    same = [(f"The queen reads a letter by the sea at noon on day {day}", "ab"[day % 2]) for day in range(40)]
+    with pytest.raises(
+        ValueError, match=r"of 40 texts none is left .*; alike: .* more share half of their runs"
+    ):
+        read_files(table(tmp_path / "same.csv", same))
     (tmp_path / "a.txt").write_text("Good.\nBad.\n")
     with pytest.raises(
         ValueError, match=r"a\.txt has no labelled texts: give CSV, TSV or JSON lines with a col"

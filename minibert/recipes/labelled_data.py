@@ -46,6 +46,8 @@ class Found:
     notes: list[str]
     divided: bool = True
     """Whether a data card tells of every text where it belongs."""
+    alike: str = ""
+    """What is to be said of texts that are the same, or nearly."""
 
 
 def find(words: Sequence[str], told: Columns, labelled: bool = True) -> Found:
@@ -158,9 +160,8 @@ def read(config: FinetuneConfig) -> Splits[LabelledText]:
     sides = found.sides if found.divided else _settle(texts, found, config)
     parts = {side: [text for text, its in zip(texts, sides, strict=True) if its == side] for side in SIDES}
     for side, its in parts.items():
-        require(
-            bool(its), f"of {amount(len(texts))} none is left {SIDES[side]}: give more, or other --shares"
-        )
+        few = f"of {amount(len(texts))} none is left {SIDES[side]}: give more, or other --shares"
+        require(bool(its), "; ".join([few, found.alike] if found.alike else [few]))
     counts = ", ".join(f"{amount(len(parts[side]))} {SIDES[side]}" for side in SIDES)
     how = "as the data card divides them" if found.divided else f"drawn with seed {config.seed}"
     found.notes += [describe_labels(texts), f"{counts}, {how}"]
@@ -202,7 +203,8 @@ def _settle(texts: Sequence[LabelledText], found: Found, config: FinetuneConfig)
     np.maximum.at(last, groups.numbers, places)
     leaks = places < last[groups.numbers]  # what is like it is measured on, or chosen by
     if groups.repeats or groups.near:
-        found.notes.append(describe_groups(texts, groups, int(leaks.sum())))
+        found.alike = describe_groups(texts, groups, int(leaks.sum()))
+        found.notes.append(found.alike)
     return [None if leak else side for side, leak in zip(sides, leaks.tolist(), strict=True)]
 
 
