@@ -41,6 +41,28 @@ def test_a_table_of_texts_is_told_in_its_order(runs, tmp_path):
     assert [line["label"] for line in told] == [line["label"] for line in predict(runs["classify"], texts)]
 
 
+def test_a_file_that_is_no_table_has_a_text_on_each_line(runs, tmp_path):
+    file = tmp_path / "asked.txt"
+    file.write_text("The queen sells.\n\nThe baker hides.\nThe queen rests.\n")
+    told = list(predict(runs["classify"], file=file))
+    texts = ["The queen sells.", "The baker hides.", "The queen rests."]
+    assert told == list(predict(runs["classify"], texts))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("asked.txt", "\n", "asked.txt holds no text: give a file with a text on each line"),
+        ("asked.csv", "text,label\n", "asked.csv has no texts$"),
+        ("asked.jsonl", '{"text": "It rains."}\n{"other": "It snows."}\n', "row 2, has no column 'text'"),
+    ],
+)
+def test_a_file_without_texts_is_refused(name, content, message, runs, tmp_path):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=message):
+        list(predict(runs["classify"], file=tmp_path / name))
+
+
 def test_a_tagger_tells_of_every_word(runs):
     [line] = predict(runs["tag"], ["The queen sells bread ."])
     assert line["words"] == ["The", "queen", "sells", "bread", "."] and len(line["tags"]) == 5

@@ -74,7 +74,8 @@ def find(words: Sequence[str], told: Columns, labelled: bool = True) -> Found:
                     else:
                         found.texts.append(text)
                         found.sides.append(_side(corpus, part, text))
-            require(count > 0, f"{corpus.name} has no {'labelled ' * labelled}texts{_remedy(corpus)}")
+            missing = f"labelled texts{_remedy(corpus)}" if labelled else "texts"
+            require(count > 0, f"{corpus.name} has no {missing}")
             found.divided &= corpus.split is not None
     if blank or without:
         found.notes.append(f"left out: {amount(blank)} without a word, {amount(without)} without a label")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from minibert import sources
 from minibert.batches.labels import LabelledBatches
 from minibert.config import FinetuneConfig, require
 from minibert.hub import from_pretrained
@@ -110,11 +111,16 @@ def lines(texts: Sequence[str], file: Path | None) -> Iterator[str]:
 def to_classify(
     task: Any, texts: Sequence[str], file: Path | None, columns: Columns, context: str | None
 ) -> Iterator[LabelledText]:
-    """Yield what is classified: texts, or the rows of a table."""
+    """Yield what is classified: texts, the rows of a table, or the lines of another file."""
     require(context is None, "--context goes with a model that answers questions")
-    if file is None:
-        return (LabelledText(text) for text in texts)
-    return iter(find((str(file),), columns, labelled=False).texts)
+    if file is not None and is_table(file):
+        return iter(find((str(file),), columns, labelled=False).texts)
+    return (LabelledText(text) for text in lines(texts, file))
+
+
+def is_table(file: Path) -> bool:
+    """Return whether a file has a suffix of tables. Raises ValueError where there is none of the name."""
+    return sources.resolve([str(file)])[0].parts[0].format == "table"
 
 
 def to_tag(
