@@ -9,6 +9,7 @@ from typing import Annotated
 from tyro.conf import Positional, Suppress, arg
 
 from minibert.cli.terminal import UsageError, bars, columns, entry, rank
+from minibert.cli.try_flags import flags_of, require_one_trial, trials_of
 from minibert.config import PRESETS, PretrainConfig, suggest
 from minibert.sources import cards
 
@@ -55,7 +56,7 @@ class Pretrain(PretrainConfig):
     @property
     def trials(self) -> list[str]:
         """The ways to try a run that are asked for, by the names of their fields."""
-        return [name for name in ("dry_run", "overfit_one_batch", "find_lr") if getattr(self, name)]
+        return trials_of(self)
 
 
 def begin(preset: str, config: PretrainConfig, line: str) -> None:
@@ -185,11 +186,7 @@ def check_pretrain(command: Pretrain) -> None:
         if Path(command.preset).is_file():
             hint = f" To train on that file: minibert pretrain --corpus {command.preset}"
         raise UsageError(f"no preset {command.preset!r}.{hint} Presets: {', '.join(PRESETS)}")
-    flags = ["--" + name.replace("_", "-") for name in command.trials]
-    if len(flags) > 1:
-        raise UsageError(f"{' and '.join(flags)} are different things to try: one at a time")
-    if command.resume and flags in (["--overfit-one-batch"], ["--find-lr"]):
-        raise UsageError(f"{flags[0]} goes on from no run, and leaves none: leave out --resume")
+    require_one_trial(flags_of(command.trials), command.resume is not None)
     if not command.corpus:
         raise UsageError("--corpus needs a data set (see `minibert data list`) or a text file")
     last = command.corpus[-1]

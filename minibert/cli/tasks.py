@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from tyro.conf import Positional, Suppress, arg
 
 from minibert.cli.terminal import UsageError, aligned, entry, rank
+from minibert.cli.try_flags import flags_of, require_one_trial, trials_of
 from minibert.cli.vectors import Device
 from minibert.config import FinetuneConfig, SeveralConfig, require
 
@@ -58,6 +59,10 @@ class Finetune(FinetuneConfig, SeveralConfig):
     dry_run: bool = False
     """Only try: tell what the texts are and what would learn, take the first steps, and tell what the run
     would take."""
+    overfit_one_batch: bool = False
+    """Only try: learn one batch by heart, in a few hundred --steps; it fails if anything is broken."""
+    find_lr: bool = False
+    """Only try: train a little at ever higher learning rates, draw the loss over them, and suggest some."""
     line: Suppress[str] = "minibert finetune"
     """The command line as it was typed, for the run folder."""
 
@@ -65,15 +70,23 @@ class Finetune(FinetuneConfig, SeveralConfig):
         super().__post_init__()
         several = part_of(self, SeveralConfig)
         several.require_fit(self)
+        flags = flags_of(self.trials)
         require(
-            not (self.dry_run and several.asked),
-            f"--dry-run tries one run: leave out {' and '.join(f'--{name}' for name in several.asked)}",
+            not (flags and several.asked),
+            f"{' and '.join(flags)} tries one run: leave out {' and '.join(flags_of(several.asked))}",
         )
 
-    def __call__(self) -> None:
+    def __call__(self) -> int | None:
         config, several = part_of(self, FinetuneConfig), part_of(self, SeveralConfig)
-        begin = try_dry if self.dry_run else run_several if several.asked else run_once
-        begin(self.kind, self.model, config, several, self.line)
+        act = {"dry_run": try_dry, "overfit_one_batch": try_to_overfit, "find_lr": try_rates}
+        begin = run_several if several.asked else run_once
+        chosen = next((act[name] for name in self.trials), begin)
+        return chosen(self.kind, self.model, config, several, self.line)
+
+    @property
+    def trials(self) -> list[str]:
+        """The ways to try a run that are asked for, by the names of their fields."""
+        return trials_of(self)
 
 
 def try_dry(kind: str, model: str, config: FinetuneConfig, several: SeveralConfig, line: str) -> None:
@@ -82,6 +95,26 @@ def try_dry(kind: str, model: str, config: FinetuneConfig, several: SeveralConfi
 
     for name, text in table(dry_finetune(kind, model, config, line)):
         print(entry(name, text))
+
+
+def try_to_overfit(kind: str, model: str, config: FinetuneConfig, several: SeveralConfig, line: str) -> int:
+    """Learn one batch by heart, say how it went, and return the exit code."""
+    from minibert.recipes.overfit import verdict
+    from minibert.recipes.try_finetune import overfit_finetuning
+
+    result = overfit_finetuning(kind, model, config, line)
+    print(verdict(result))
+    return 0 if result.works else 1
+
+
+def try_rates(kind: str, model: str, config: FinetuneConfig, several: SeveralConfig, line: str) -> int:
+    """Train at ever higher rates, print what came of it, and return the exit code."""
+    from minibert.recipes.find_lr import table
+    from minibert.recipes.try_finetune import find_finetuning_lr
+
+    test = find_finetuning_lr(kind, model, config, line)
+    print("\n".join(table(test)))
+    return 0 if test.learned else 1
 
 
 def run_once(kind: str, model: str, config: FinetuneConfig, several: SeveralConfig, line: str) -> None:
@@ -118,6 +151,7 @@ class Classify(Finetune):
       minibert finetune classify minilm --data pairs.jsonl --text premise --text-pair hypothesis
       minibert finetune classify minilm --data movie-reviews --strategy frozen
       minibert finetune classify minilm --data reviews.csv --dry-run
+      minibert finetune classify minilm --data reviews.csv --find-lr
       minibert finetune classify minilm --data movie-reviews --compare whole,frozen,lora --seeds 3
       minibert finetune classify minilm --data reviews.csv --folds 5
       minibert finetune classify minilm --data reviews.csv --search 12
@@ -154,7 +188,8 @@ COMMANDS = {"classify": Classify, "tag": Tag, "answer": Answer}
 
 
 def check_finetune(command: Finetune) -> None:
-    """Refuse a command without data."""
+    """Refuse a command without data, and trials that do not go together."""
+    require_one_trial(flags_of(command.trials), command.resume is not None)
     if not command.data:
         raise UsageError("--data needs a data card (see `minibert data list`) or files with labelled texts")
 

@@ -14,13 +14,12 @@ from minibert.batches.labels import LabelledBatches
 from minibert.config import FinetuneConfig
 from minibert.files import human
 from minibert.recipes.dry_run import check_room, first_step, further_steps, lasts, medians, size
-from minibert.recipes.finetune import made_ready, run_folder
+from minibert.recipes.finetune import run_folder
 from minibert.recipes.labelled_data import SIDES
 from minibert.recipes.record import check_folder
-from minibert.recipes.trying import aside
+from minibert.recipes.try_finetune import finetuning_aside
 from minibert.train.bad_gradient import BadGradient
 from minibert.train.checkpoint import checkpoint_folders
-from minibert.train.distributed import ALONE
 from minibert.train.log import Record
 
 MOST = 1000
@@ -113,7 +112,7 @@ def dry_finetune(kind: str, body: str, config: FinetuneConfig, command: str = ""
     """
     out = run_folder(kind, body, config)
     check_folder(out, config.resume == "auto")
-    with aside(out, config, lambda config: made_ready(kind, body, config, command, ALONE)) as run:
+    with finetuning_aside(kind, body, config, command) as run:
         needed, free = check_room(out, run)
         try:
             first, look_seconds = first_step(run)

@@ -16,7 +16,7 @@ times; a tenth of the edge lay from 0.5 to 2.1 times.
 import copy
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,11 +25,12 @@ from time import perf_counter
 
 import numpy as np
 from torch import nn
+from torch.optim import Optimizer
 
 from minibert.config import PretrainConfig, require
 from minibert.plots.panels import save, smooth
 from minibert.plots.rates import rates_figure
-from minibert.recipes.trying import Trial, made_ready_aside, run_folder, trial
+from minibert.recipes.trying import Learner, Trial, made_ready_aside, run_folder, trial
 from minibert.train.log import Progress
 
 FACTORS = np.geomspace(0.01, 100.0, 100)
@@ -101,14 +102,39 @@ def find_lr(preset: str, config: PretrainConfig, command: str = "") -> RangeTest
         ValueError: what the run would raise before its first step; no memory; several processes; no place for
             the picture.
     """
-    out = run_folder(preset, config)
+    picture = picture_beside(run_folder(preset, config))
+    with made_ready_aside(preset, config, command) as run:
+        return range_test(run, picture, peaks_of_all)
+
+
+def picture_beside(out: Path) -> Path:
+    """Return where the picture for a run folder is to lie. Raises ValueError where it cannot be written."""
     picture = out.with_name(f"{out.name}.find-lr.png")
     picture.parent.mkdir(parents=True, exist_ok=True)
     require(os.access(picture.parent, os.W_OK), f"cannot write {picture}; choose another place with --out")
-    with made_ready_aside(preset, config, command) as run, trial(run, run.batches) as tried:
+    return picture
+
+
+def peaks_of_all(optimizers: Sequence[Optimizer]) -> dict[str, float]:
+    """Return the peak rate of each optimiser by the flag that sets it."""
+    peaks = (optimizer.param_groups[0]["peak_lr"] for optimizer in optimizers)
+    return dict(zip(FLAGS, peaks, strict=False))
+
+
+def range_test(
+    run: Learner, picture: Path, peaks_of: Callable[[Sequence[Optimizer]], Mapping[str, float]]
+) -> RangeTest:
+    """Train at ever higher rates and draw the loss.
+
+    Args:
+        run: its model learns.
+        picture: where the curve is drawn.
+        peaks_of: optimisers -> their peak rates, by the flags that set them.
+    """
+    with trial(run, run.arguments()["batches"]) as tried:
         gains = climb(tried, untouched=copy.deepcopy(run.model.train()))
-        peaks = [optimizer.param_groups[0]["peak_lr"] for optimizer in tried.optimizers]
-    test = RangeTest(FACTORS[: len(gains)], gains, dict(zip(FLAGS, peaks, strict=False)), picture)
+        peaks = peaks_of(tried.optimizers)
+    test = RangeTest(FACTORS[: len(gains)], gains, peaks, picture)
     draw(test)
     return test
 

@@ -14,8 +14,7 @@ from time import perf_counter
 from torch import Tensor, nn
 
 from minibert.config import PretrainConfig
-from minibert.recipes.ready import Ready
-from minibert.recipes.trying import Trial, made_ready_aside, trial
+from minibert.recipes.trying import Learner, Trial, made_ready_aside, trial
 from minibert.train.log import Progress
 
 ENOUGH = 0.01
@@ -62,8 +61,8 @@ class Overfit:
 
 
 def parts(losses: Mapping[str, float]) -> dict[str, float]:
-    """Return the losses without their sum."""
-    return {name: value for name, value in losses.items() if name != "loss"}
+    """Return the losses without their sum; a fine-tuning has a single one, which is the sum."""
+    return {name: value for name, value in losses.items() if name != "loss"} or dict(losses)
 
 
 def is_learned(losses: Mapping[str, float]) -> bool:
@@ -85,12 +84,18 @@ def overfit_one_batch(preset: str, config: PretrainConfig, command: str = "") ->
         ValueError: what the run would raise before its first step; no memory; several processes.
     """
     with made_ready_aside(preset, config, command) as run:
-        run.model.eval()  # no dropout
-        with trial(run, lambda step, first, count: run.batches(0, first, count)) as tried:
-            return learn_by_heart(tried, needed(run), config.steps or STEPS)
+        return by_heart(run, config.steps or STEPS)
 
 
-def needed(run: Ready) -> dict[str, nn.Parameter]:
+def by_heart(run: Learner, steps: int) -> Overfit:
+    """Take `steps` at most on the batch of step 0, without dropout."""
+    run.model.eval()  # no dropout
+    batches = run.arguments()["batches"]
+    with trial(run, lambda step, first, count: batches(0, first, count)) as tried:
+        return learn_by_heart(tried, needed(run), steps)
+
+
+def needed(run: Learner) -> dict[str, nn.Parameter]:
     """Return the parameters that the objective needs, by name: those that are not frozen."""
     return {name: p for name, p in run.model.named_parameters() if p.requires_grad}
 

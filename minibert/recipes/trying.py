@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import nn
@@ -93,6 +93,17 @@ def copy_beginning(run: Path, copy: Path) -> None:
         save_checkpoint(copy / "checkpoints" / f"step-{newest.numbers['step']:08d}", newest)
 
 
+class Learner(Protocol):
+    """A run before its first step, of a pretraining or a fine-tuning."""
+
+    config: Any
+    model: Any
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what `minibert.train.loop.train` takes besides the folder and the configuration."""
+        ...
+
+
 class Trial:
     """Takes the steps of a run, at rates and on batches that are up to who tries it; see `trial`.
 
@@ -101,11 +112,13 @@ class Trial:
         batches: see `minibert.train.feed.Batches`.
     """
 
-    def __init__(self, run: Ready, batches: Batches) -> None:
+    def __init__(self, run: Learner, batches: Batches) -> None:
         config, own = run.config, run.arguments()
+        device = next(run.model.parameters()).device
         self.loss = own["loss"]
-        self.clip, self.tokens = config.clip, config.batch_size * config.seq_len
-        self.worker = Worker(run.model, self.loss, config, ALONE, Phases(run.device))
+        self.before_step: Callable[[int], object] = own.get("before_step", lambda step: None)
+        self.clip, self.tokens = config.clip, 0
+        self.worker = Worker(run.model, self.loss, config, ALONE, Phases(device))
         self.optimizers = own["optimizers"]()
         remember_peaks(self.optimizers)
         self.feed = Feed(
@@ -115,7 +128,7 @@ class Trial:
             config.batch_size,
             config.micro_batch,
             config.seed,
-            run.device,
+            device,
             ALONE,
         )
 
@@ -125,6 +138,8 @@ class Trial:
         Raises ValueError where memory runs out.
         """
         load = self.feed.load(step)
+        self.tokens += load.tokens
+        self.before_step(step)
         try:
             losses = self.worker.gradient(self.feed.parts(load, load.count))
         except (RuntimeError, MemoryError) as error:
@@ -173,13 +188,13 @@ class Trial:
             seconds: since its beginning.
             losses: from `gradient`.
         """
-        speed = (step + 1) * self.tokens / max(seconds, 1e-9)
+        speed = self.tokens / max(seconds, 1e-9)
         words = {"step": step, "progress": progress, "seconds": seconds, "tokens_per_second": speed}
         return {"kind": "train", **words, "loss": losses["loss"]}
 
 
 @contextmanager
-def trial(run: Ready, batches: Batches) -> Iterator[Trial]:
+def trial(run: Learner, batches: Batches) -> Iterator[Trial]:
     """Yield a Trial, in the arithmetic of the run."""
     with repeatable(run.config.deterministic), matrix_products(run.config.precision):
         yield Trial(run, batches)
