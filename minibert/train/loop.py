@@ -378,7 +378,7 @@ class Loop:
             raise ValueError(f"the run ended at step {self.at.step}, which could not be saved (see above)")
         self.at.model_step, best = self.at.step, self.at.best_step
         if self.watch.keep_best and best not in (None, self.at.step):
-            logger.info("the look at step %d was the best: going back to it", best)
+            logger.info("the best look was at step %d: going back to it", best)
             if self.keeper.restore_model(best):
                 self.at.model_step = best
 

@@ -75,7 +75,7 @@ def seed_torch(seed: int) -> None:
 
 
 def total(losses: Mapping[str, Tensor]) -> Tensor:
-    """Return the sum of losses, at least one; scalars, as they are."""
+    """Return the sum of the losses, of which there is at least one; all are scalars."""
     return reduce(add, losses.values())
 
 
